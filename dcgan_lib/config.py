@@ -1,0 +1,166 @@
+"""Every setting of a run in one frozen, validated record; its defaults are the DCGAN tutorial's."""
+
+import dataclasses
+import difflib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+IMAGE_SIZES = (16, 32, 64, 128, 256)
+PRECISIONS = ("fp32", "bf16", "auto")
+
+#: Fields that say how a run is reported, or how long it goes on: none changes the weights at a given step.
+REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every"})
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run's settings, checked when it is made.
+
+    Raises `ValueError` with one line (what, which value, what to do) for a value out of range,
+    `TypeError` for one of the wrong type. The defaults follow Radford et al. 2016, section 4, as the
+    PyTorch tutorial has them.
+    """
+
+    # Data
+    data: str = "data/faces"  # a zip, or a folder of images of any depth
+    image_size: int = 64  # pixels a side: 16, 32, 64, 128 or 256
+    channels: int = 3  # 3 for colour, 1 for grey
+    max_images: int = 0  # use the first so many images; 0: all of them
+    flip: bool = False  # mirror each image left to right with probability 1/2
+
+    # Networks
+    latent_dim: int = 100  # length of z, the generator's input (nz)
+    generator_width: int = 64  # feature maps in the generator's last hidden block (ngf)
+    discriminator_width: int = 64  # feature maps in the discriminator's first block (ndf)
+
+    # Training
+    batch_size: int = 128  # images a step
+    epochs: int = 5  # passes over the images
+    learning_rate_d: float = 2e-4  # Adam's, for the discriminator
+    learning_rate_g: float = 2e-4  # Adam's, for the generator
+    beta1: float = 0.5  # Adam's first momentum, for both
+    beta2: float = 0.999  # Adam's second momentum, for both
+    label_smoothing: float = 0.0  # D is told 1 - this for real images (one-sided: fakes stay at 0)
+    average_half_life: int = 0  # images after which a weight counts half in the averaged generator; 0: none
+    precision: str = "fp32"  # "fp32", "bf16", or "auto": bf16 where the device computes it natively
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
+    seed: int = 999  # of the weights, the order of the images, and all noise
+
+    # Reports
+    sample_count: int = 64  # images in the grid drawn from fixed noise
+    sample_every: int = 500  # steps between grids
+    log_every: int = 50  # steps between lines of statistics
+    checkpoint_every: int = 500  # steps between checkpoints
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _as_type(field.name, getattr(self, field.name), field.type)
+            object.__setattr__(self, field.name, value)
+        _require(self.data != "", "data is empty: give a zip or a folder of images")
+        _choose("image_size", self.image_size, IMAGE_SIZES)
+        _choose("channels", self.channels, (1, 3))
+        _choose("precision", self.precision, PRECISIONS)
+        _require(
+            self.batch_size >= 2,
+            f"batch_size is {self.batch_size}: BatchNorm needs at least 2 images to take statistics over",
+        )
+        for name in ("latent_dim", "generator_width", "discriminator_width", "epochs", "sample_count"):
+            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("sample_every", "log_every", "checkpoint_every"):
+            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it counts steps, at least 1")
+        for name in ("max_images", "average_half_life", "seed"):
+            _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}: it must not be negative")
+        for name in ("learning_rate_d", "learning_rate_g"):
+            value = getattr(self, name)
+            _require(0 < value < math.inf, f"{name} is {value}: a learning rate is above 0; 0.0002 is usual")
+        for name in ("beta1", "beta2"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"{name} is {value}: it lies in [0, 1)")
+        _require(
+            0 <= self.label_smoothing < 0.5,
+            f"label_smoothing is {self.label_smoothing}: it lies in [0, 0.5); 0.1 is usual",
+        )
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all settings, in order."""
+        return tuple(field.name for field in dataclasses.fields(cls))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """A Config from a mapping; `ValueError` names an unknown setting and the nearest known one."""
+        for name in values:
+            if name not in cls.names():
+                raise ValueError(f"unknown setting {name!r}{_nearest(name, cls.names())}")
+        return cls(**values)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """A Config from a .yaml or .json file."""
+        return cls.from_dict(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})  # JSON is YAML
+
+    @classmethod
+    def from_notebook(cls, namespace: dict[str, Any], also: tuple[str, ...] = ()) -> Self:
+        """The Config that a notebook's parameters describe, from its `globals()`.
+
+        `also` names the parameters that are none of Config's. papermill only warns of a parameter that the
+        notebook doesn't have; here it is a `ValueError`, told from the cell that papermill injected.
+        """
+        known = (*cls.names(), *also)
+        for source in namespace.get("In", ()):
+            if source.startswith("# Parameters\n"):
+                for name in (line.split(" = ")[0] for line in source.splitlines() if " = " in line):
+                    if name.isidentifier() and name not in known:
+                        raise ValueError(f"papermill passed {name!r}, no parameter here{_nearest(name, known)}")
+        return cls(**{name: namespace[name] for name in cls.names() if name in namespace})
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as plain numbers and strings, for JSON, YAML, Neptune or a checkpoint."""
+        return dataclasses.asdict(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write .yaml or .json, by the path's suffix; `from_file` reads either back."""
+        path = Path(path)
+        as_yaml = path.suffix in {".yaml", ".yml"}
+        text = yaml.safe_dump(self.to_dict(), sort_keys=False) if as_yaml else json.dumps(self.to_dict(), indent=2)
+        path.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+    def differences(self, other: "Config") -> dict[str, tuple[Any, Any]]:
+        """The settings in which two Configs differ: name → (this one's value, the other's)."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def _as_type(name: str, value: Any, kind: type) -> Any:
+    """Take an int for a float, and a float's text (YAML reads 2e-4 as text); refuse every other mismatch."""
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if kind is str and isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise TypeError(f"{name} is {value!r}: it must be of type {kind.__name__}, not {type(value).__name__}")
+
+
+def _choose(name: str, value: Any, choices: tuple) -> None:
+    _require(value in choices, f"{name} is {value!r}: choose one of {', '.join(map(str, choices))}")
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    match = difflib.get_close_matches(name, known, n=1)
+    return f": did you mean {match[0]!r}?" if match else f"; known are {', '.join(known)}"
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
