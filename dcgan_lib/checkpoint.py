@@ -1,0 +1,87 @@
+"""A state on disk that is always whole: written beside, synced, renamed; read back without running any code in it."""
+
+import contextlib
+import os
+import pickle
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read, or that belongs to another set-up; the message says which and what to do."""
+
+
+def save(path: str | Path, **parts: Any) -> None:
+    """Write the parts to `path`, replacing what is there only once the new file is whole and on the disk.
+
+    A part is anything with a `state_dict()`, or plain numbers, strings, tensors, and lists and dicts of them.
+    Raises `OSError` in one line where the disk won't take it; the file that was there stays as it was.
+    """
+    path = Path(path)
+    state = {name: part.state_dict() if hasattr(part, "state_dict") else part for name, part in parts.items()}
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as a RuntimeError
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        kept = f"the checkpoint before it is intact in {path}" if path.exists() else "none was there before"
+        reason = str(error).splitlines()[0]
+        raise OSError(f"could not write {path}: {reason}; {kept}. Free some space or choose another folder") from error
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """Read the parts that `save` wrote, tensors on `device`: name → state.
+
+    Raises `FileNotFoundError`, or `CheckpointError` for a file that was cut short or that carries code: only tensors
+    and plain values are ever read (`weights_only=True`), so a checkpoint from a stranger can do no harm.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: train first, or give the path of a checkpoint.pt")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
+    except (RuntimeError, EOFError, OSError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged or cut short: delete it, or put back a copy") from error
+
+
+def random_states() -> dict[str, Any]:
+    """The states of every global random source: Python's, NumPy's, PyTorch's on the CPU and on each GPU."""
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy state is the one that user code draws from
+    return {
+        "python": random.getstate(),
+        "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],  # weights_only reads tensors, not arrays
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Put back what `random_states` took; GPUs that are not there now are left out."""
+    random.setstate(states["python"])
+    keys, *rest = states["numpy"]
+    np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(states["torch"].cpu())
+    for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state.cpu(), index)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself durable, where a folder can be opened (everywhere but on Windows)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,135 @@
+"""The pair of networks with all that training changes in them, and how that is saved and brought back."""
+
+import copy
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from dcgan_lib import checkpoint
+from dcgan_lib.config import REPORTING, Config
+from dcgan_lib.data import ImageSet
+from dcgan_lib.device import choose_device, choose_precision
+from dcgan_lib.models import Discriminator, Generator, init_weights
+
+
+class GAN:
+    """All that training changes: both networks, both optimisers, the averaged generator, the noise, the step.
+
+    `fixed_noise` (sample_count, latent_dim) stays the same through a run, so that its images show the progress.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.device = choose_device(config.device)
+        self.autocast = choose_precision(config.precision, self.device) == "bf16"
+        size = {"image_size": config.image_size, "channels": config.channels}
+        with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
+            generator = Generator(**size, latent_dim=config.latent_dim, width=config.generator_width)
+            discriminator = Discriminator(**size, width=config.discriminator_width)
+
+        # Weights and fixed noise are drawn on the CPU, so that one seed gives one start on every device.
+        draw = torch.Generator().manual_seed(config.seed)
+        init_weights(generator, draw)
+        init_weights(discriminator, draw)
+        self.fixed_noise = torch.randn(config.sample_count, config.latent_dim, generator=draw).to(self.device)
+        self.random = torch.Generator(self.device).manual_seed(config.seed)
+
+        # Channels-last is how convolutions run fastest; on Apple's MPS it has given wrong results.
+        layout = torch.contiguous_format if self.device.type == "mps" else torch.channels_last
+        self.generator = generator.to(self.device, memory_format=layout)
+        self.discriminator = discriminator.to(self.device, memory_format=layout)
+        self.averaged = copy.deepcopy(self.generator) if config.average_half_life else None
+
+        adam = {"betas": (config.beta1, config.beta2), "fused": self.device.type in {"cpu", "cuda"}}
+        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate_g, **adam)
+        self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate_d, **adam)
+        self.step = 0
+
+    def noise(self, count: int) -> Tensor:
+        """The next `count` vectors z from the run's own stream: (count, latent_dim), standard normal."""
+        return torch.randn(count, self.config.latent_dim, generator=self.random, device=self.device)
+
+    @torch.no_grad()
+    def sample(self, z: Tensor | None = None) -> Tensor:
+        """Images (N, channels, size, size) in [-1, 1], on the CPU, from z (N, latent_dim) or from `fixed_noise`.
+
+        Drawn by the averaged generator where there is one, in eval mode: each image depends on its own z alone, and
+        BatchNorm's statistics stay as they are.
+        """
+        network = self.averaged or self.generator
+        was_training = network.training
+        try:
+            return network.eval()((self.fixed_noise if z is None else z).to(self.device)).float().cpu()
+        finally:
+            network.train(was_training)
+
+    @torch.no_grad()
+    def update_average(self, images: int) -> None:
+        """Move the averaged generator, BatchNorm's statistics included, towards the current one by `images` images."""
+        weight = 1 - 0.5 ** (images / self.config.average_half_life)
+        for target, source in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
+            target.lerp_(source, weight)
+        for target, source in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
+            target.lerp_(source, weight) if target.is_floating_point() else target.copy_(source)
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "optimizer_g": self.optimizer_g,
+            "optimizer_d": self.optimizer_d,
+        }
+        return parts | ({"averaged": self.averaged} if self.averaged else {})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, as tensors and plain values."""
+        states = {name: part.state_dict() for name, part in self._parts().items()}
+        noise = {"fixed": self.fixed_noise, "random": self.random.get_state(), "device": self.device.type}
+        return states | {"step": self.step, "noise": noise}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back a state of the same Config; on another kind of device the noise goes on from a fresh stream."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step = state["step"]
+        self.fixed_noise = state["noise"]["fixed"].to(self.device)
+        if state["noise"]["device"] == self.device.type:
+            self.random.set_state(state["noise"]["random"].cpu())
+        else:
+            self.random.manual_seed(self.config.seed + self.step)
+
+    def save(self, path: str | Path, images: ImageSet | None = None) -> None:
+        """Write a checkpoint: this GAN, its Config, all global random states, and which images it is trained on."""
+        fingerprint = images.fingerprint if images is not None else ""
+        parts = {"config": self.config.to_dict(), "images": fingerprint, "random": checkpoint.random_states()}
+        checkpoint.save(path, gan=self, **parts)
+
+    def resume(self, path: str | Path, images: ImageSet | None = None) -> Self:
+        """Go on from a checkpoint exactly where it was made, global random states included; gives the GAN back.
+
+        Raises `checkpoint.CheckpointError` where it was made with other settings or from other images. Settings of
+        reporting and the number of epochs may differ.
+        """
+        state = checkpoint.load(path, self.device)
+        other = Config.from_dict(state["config"])
+        changed = {k: v for k, v in other.differences(self.config).items() if k not in REPORTING and k != "device"}
+        if changed:
+            listed = ", ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())
+            advice = "set it back, or give the run another name"
+            raise checkpoint.CheckpointError(f"{path} is of another Config: {listed}; {advice}")
+        if images is not None and state["images"] not in ("", images.fingerprint):
+            advice = "bring them back, or give the run another name"
+            raise checkpoint.CheckpointError(f"{path} was trained on other images than {images.source} holds; {advice}")
+        self.load_state_dict(state["gan"])
+        checkpoint.set_random_states(state["random"])
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto") -> Self:
+        """The GAN of a checkpoint, on any device, to draw images with; global random states stay as they are."""
+        state = checkpoint.load(path)
+        gan = cls(Config.from_dict(state["config"] | {"device": device}))
+        gan.load_state_dict(state["gan"])
+        return gan

@@ -1,0 +1,96 @@
+"""The two networks of DCGAN at any size from 16 to 256, and how their weights are drawn."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+LARGEST = 8  # times the width: the widest block at 64×64; larger sizes add blocks, not wider ones
+
+
+def block_widths(image_size: int, width: int) -> list[int]:
+    """Feature maps of the hidden blocks, from 4×4 upwards: [512, 256, 128, 64] for size 64 and width 64."""
+    blocks = image_size.bit_length() - 3  # one for 4×4, one for each doubling up to half the size
+    return [width * min(2**i, LARGEST) for i in reversed(range(blocks))]
+
+
+class Generator(nn.Module):
+    """A vector of noise becomes an image through transposed convolutions (Radford et al. 2016, figure 1).
+
+    Takes z of shape (N, latent_dim) or (N, latent_dim, 1, 1); gives images (N, channels, size, size) in [-1, 1].
+    """
+
+    def __init__(self, image_size: int = 64, channels: int = 3, latent_dim: int = 100, width: int = 64) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        widths = block_widths(image_size, width)
+        layers = [  # 1×1 → 4×4
+            nn.ConvTranspose2d(latent_dim, widths[0], 4, stride=1, padding=0, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+        ]
+        for inputs, outputs in pairwise(widths):  # each doubles the side
+            layers += [
+                nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
+        # No BatchNorm at the output: it would fix the mean and contrast of every batch of images.
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1, bias=False), nn.Tanh()]
+        self.main = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        if z.numel() != len(z) * self.latent_dim:
+            raise ValueError(f"z has shape {tuple(z.shape)}: this generator takes (N, {self.latent_dim})")
+        return self.main(z.reshape(len(z), self.latent_dim, 1, 1))
+
+
+class Discriminator(nn.Module):
+    """An image becomes one number through strided convolutions: the logit of 'this is a real image'.
+
+    Takes images (N, channels, size, size) in [-1, 1]; gives logits (N,). Their sigmoid is D(x); the losses take
+    the logits, since the logarithm of a sigmoid is exact only when both are computed together.
+    """
+
+    def __init__(self, image_size: int = 64, channels: int = 3, width: int = 64) -> None:
+        super().__init__()
+        self.input_shape = (channels, image_size, image_size)
+        widths = block_widths(image_size, width)[::-1]
+        # No BatchNorm at the input: the statistics of the images themselves are what D must judge.
+        layers = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+        for inputs, outputs in pairwise(widths):  # each halves the side
+            layers += [
+                nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        layers += [nn.Conv2d(widths[-1], 1, 4, stride=1, padding=0, bias=False)]  # 4×4 → 1×1
+        self.main = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1:] != self.input_shape:
+            expected = f"(N, {', '.join(map(str, self.input_shape))})"
+            raise ValueError(f"images have shape {tuple(images.shape)}: this discriminator takes {expected}")
+        return self.main(images).flatten()
+
+
+@torch.no_grad()
+def init_weights(network: nn.Module, generator: torch.Generator | None = None) -> nn.Module:
+    """Draw a network's weights as Radford et al. 2016, section 4, prescribe, in place; gives the network back.
+
+    Convolutions of both kinds: N(0, 0.02). BatchNorm: scale N(1, 0.02), shift 0. 0.02 is the standard deviation.
+    Layers are told by their type, so that wrapped ones are found too; `generator` makes the draw repeatable.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            _weight(module).normal_(0.0, 0.02, generator=generator)
+        elif isinstance(module, nn.BatchNorm2d):
+            _weight(module).normal_(1.0, 0.02, generator=generator)
+            module.bias.zero_()
+    return network
+
+
+def _weight(module: nn.Module) -> Tensor:
+    """The stored weight; that of a parametrised layer (spectral norm, say) is computed from another."""
+    return module.parametrizations.weight.original if parametrize.is_parametrized(module, "weight") else module.weight

@@ -1,0 +1,180 @@
+"""Training: one step of the game, and the loop that repeats it and yields reports."""
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dcgan_lib.data import ImageSet, epoch_order
+from dcgan_lib.gan import GAN
+from dcgan_lib.losses import discriminator_loss, generator_loss
+
+SERIES = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
+
+
+def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
+    """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1 with k = 1).
+
+    `real`: images (N, C, S, S) in [-1, 1]; `z`: noise (N, latent_dim); both on the GAN's device. Gives `SERIES`, each
+    a scalar tensor still on the device: reading one waits for the step, so read them seldom.
+    """
+    with torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast):
+        fake = gan.generator(z)
+
+        # Update D: maximise log D(x) + log(1 - D(G(z))). Real and fake go through separately, since BatchNorm
+        # takes its statistics over a batch; detach() keeps D's loss from reaching G.
+        real_logits = gan.discriminator(real)
+        fake_logits = gan.discriminator(fake.detach())
+    loss_d = discriminator_loss(_widen(real_logits), _widen(fake_logits), gan.config.label_smoothing)
+    gan.optimizer_d.zero_grad(set_to_none=True)
+    loss_d.backward()
+    gan.optimizer_d.step()
+
+    # Update G: maximise log D(G(z)), by the D just updated; its own weights need no gradient here.
+    with torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast):
+        fake_logits_after = gan.discriminator(fake)
+    loss_g = generator_loss(_widen(fake_logits_after))
+    gan.optimizer_g.zero_grad(set_to_none=True)
+    loss_g.backward(inputs=list(gan.generator.parameters()))
+    gan.optimizer_g.step()
+
+    if gan.averaged:
+        gan.update_average(len(real))
+    gan.step += 1
+    d_real, d_fake_before, d_fake_after = (
+        _widen(logits.detach()).sigmoid().mean() for logits in (real_logits, fake_logits, fake_logits_after)
+    )
+    return dict(zip(SERIES, (loss_d.detach(), loss_g.detach(), d_real, d_fake_before, d_fake_after), strict=True))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened since the report before: `series[name][i]` is of step `steps[i]`, counted from 1."""
+
+    step: int  # steps done since the run began
+    total: int  # steps that the run will have
+    epoch: int  # counted from 1
+    epochs: int
+    steps: range
+    series: dict[str, list[float]]
+    images_per_second: float  # in training alone, without what the loop's body does
+    sample_due: bool  # time to draw the fixed-noise grid
+    checkpoint_due: bool  # time to save
+    diverged_at: int | None  # the first step whose loss is NaN or infinite
+    interrupted: bool  # Ctrl-C, the stop button, or a scheduler's SIGTERM: save now
+
+    def __str__(self) -> str:
+        """The tutorial's line of statistics, for the newest step."""
+        last = {name: values[-1] for name, values in self.series.items()}
+        per_epoch = self.total // self.epochs
+        place = f"[{self.epoch}/{self.epochs}][{self.step - (self.epoch - 1) * per_epoch}/{per_epoch}]"
+        losses = f"Loss_D: {last['loss_d']:.4f}  Loss_G: {last['loss_g']:.4f}"
+        return (
+            f"{place}  {losses}  D(x): {last['d_real']:.4f}"
+            f"  D(G(z)): {last['d_fake_before']:.4f} / {last['d_fake_after']:.4f}"
+        )
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss became NaN or infinite: no later step can mend it."""
+
+
+def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
+    """Train from the GAN's own step to the end of its Config's epochs, yielding a `Report` every few steps.
+
+    The caller's loop body logs, draws and saves. A step never waits for the device; a report does. Raises
+    `ValueError` where there are fewer images than a batch takes; `TrainingDiverged` after the report that shows it;
+    `KeyboardInterrupt` after a report with `interrupted` set, once its step is whole.
+    """
+    config = gan.config
+    if len(images) < config.batch_size:
+        raise ValueError(f"batch_size is {config.batch_size}, but {images.source} has {len(images)} images: lower it")
+    per_epoch = math.ceil(len(images) / config.batch_size)
+    total = per_epoch * config.epochs
+    pending: list[Tensor] = []
+    seen, start = 0, time.perf_counter()
+
+    with _stop_requests() as stop:
+        while gan.step < total:
+            epoch, place = divmod(gan.step, per_epoch)
+            order = epoch_order(len(images), config.batch_size, config.seed, epoch, flip=config.flip)
+            for indices, flip in list(order)[place:]:
+                real = images.batch(indices, gan.device, flip)
+                outputs = train_step(gan, real, gan.noise(len(real)))
+                pending.append(torch.stack([outputs[name] for name in SERIES]))
+                seen += len(real)
+
+                interrupted = stop.is_set()  # asked once: a request that comes later waits for the next step
+                sample_due = gan.step % config.sample_every == 0 or gan.step == total
+                checkpoint_due = gan.step % config.checkpoint_every == 0 or gan.step == total or interrupted
+                if gan.step % config.log_every and not (sample_due or checkpoint_due):
+                    continue
+                values = torch.stack(pending).T.tolist()  # the one place that waits for the device
+                steps = range(gan.step - len(pending) + 1, gan.step + 1)
+                diverged_at = _first_not_finite(steps, values)
+                yield Report(
+                    step=gan.step,
+                    total=total,
+                    epoch=epoch + 1,
+                    epochs=config.epochs,
+                    steps=steps,
+                    series=dict(zip(SERIES, values, strict=True)),
+                    images_per_second=seen / (time.perf_counter() - start),
+                    sample_due=sample_due and diverged_at is None,
+                    checkpoint_due=checkpoint_due and diverged_at is None,
+                    diverged_at=diverged_at,
+                    interrupted=interrupted,
+                )
+                if diverged_at is not None:
+                    advice = "lower the learning rates, or go on from the last checkpoint"
+                    raise TrainingDiverged(f"a loss is no longer finite since step {diverged_at}: {advice}")
+                if interrupted:
+                    raise KeyboardInterrupt(f"stopped after step {gan.step} of {total}: run the same again to go on")
+                pending.clear()
+                seen, start = 0, time.perf_counter()
+
+
+@contextlib.contextmanager
+def _stop_requests() -> Iterator[threading.Event]:
+    """Turn SIGINT and SIGTERM into a request that is met between two steps; a second one stops at once.
+
+    A step that is broken off has updated D and not G: nothing that could be saved, or resumed exactly.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals reach the main thread only
+        return
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def request(number: int, frame: Any) -> None:
+        stop.set()
+        put_back()
+
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield stop
+    finally:
+        put_back()
+
+
+def _first_not_finite(steps: range, values: list[list[float]]) -> int | None:
+    rows = zip(*values, strict=True)
+    return next((s for s, row in zip(steps, rows, strict=True) if not all(map(math.isfinite, row))), None)
+
+
+def _widen(logits: Tensor) -> Tensor:
+    """Logits in float32 at least: in bf16 a sigmoid has three digits, and its logarithm fewer."""
+    return logits.float() if logits.dtype == torch.bfloat16 else logits

@@ -1,0 +1,31 @@
+"""What several tests share: a small set of images, and a Config that trains in a second."""
+
+import numpy as np
+import pytest
+
+from dcgan_lib.config import Config
+from dcgan_lib.data import ImageSet
+
+
+@pytest.fixture
+def tiny() -> Config:
+    """16×16 images, narrow networks, 3 steps an epoch."""
+    widths = {"generator_width": 8, "discriminator_width": 8, "latent_dim": 10}
+    every = {"log_every": 2, "sample_every": 4, "checkpoint_every": 4}
+    return Config(image_size=16, batch_size=8, epochs=4, sample_count=4, device="cpu", **widths, **every)
+
+
+@pytest.fixture
+def images() -> ImageSet:
+    """20 images of 16×16 in memory: two whole batches of 8 and one of 4."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
+    return ImageSet(
+        images=pixels,
+        names=[f"{i:06d}.jpg" for i in range(20)],
+        attribute_names=[],
+        attributes=np.zeros((20, 0), np.int8),
+        partition=np.full(20, -1, np.int8),
+        skipped=[],
+        fingerprint="of twenty images",
+        source="memory",
+    )

@@ -1,0 +1,80 @@
+"""Settings: the articles' defaults, round trips, and one clear line for whatever is wrong."""
+
+import dataclasses
+
+import pytest
+
+from dcgan_lib.config import Config
+
+
+def test_defaults_are_the_articles():
+    config = Config()
+    assert (config.image_size, config.channels, config.latent_dim) == (64, 3, 100)
+    assert (config.generator_width, config.discriminator_width) == (64, 64)
+    assert (config.batch_size, config.epochs, config.seed) == (128, 5, 999)
+    assert (config.learning_rate_d, config.learning_rate_g, config.beta1, config.beta2) == (2e-4, 2e-4, 0.5, 0.999)
+    assert (config.sample_count, config.sample_every, config.log_every) == (64, 500, 50)
+    assert (config.label_smoothing, config.average_half_life, config.flip, config.precision) == (0, 0, False, "fp32")
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_round_trip_through_a_file(tmp_path, suffix):
+    config = Config(learning_rate_d=3e-5, flip=True, data="my faces/ü", average_half_life=1000)
+    config.save(tmp_path / f"config{suffix}")
+    assert Config.from_file(tmp_path / f"config{suffix}") == config
+
+
+def test_yaml_reads_2e_4_as_text_and_config_takes_it(tmp_path):
+    (tmp_path / "c.yaml").write_text("learning_rate_g: 2e-4\n")
+    assert Config.from_file(tmp_path / "c.yaml").learning_rate_g == 2e-4
+
+
+def test_a_config_cannot_be_changed_by_accident():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().epochs = 6
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"image_size": 48}, r"image_size is 48: choose one of 16, 32, 64, 128, 256"),
+        ({"channels": 4}, r"channels is 4: choose one of 1, 3"),
+        ({"batch_size": 1}, r"batch_size is 1: .*at least 2"),
+        ({"learning_rate_d": -1e-4}, r"learning_rate_d is -0\.0001: .*above 0"),
+        ({"learning_rate_g": float("nan")}, r"learning_rate_g is nan"),
+        ({"beta1": 1.0}, r"beta1 is 1\.0"),
+        ({"epochs": 0}, r"epochs is 0: .*at least 1"),
+        ({"label_smoothing": 0.7}, r"label_smoothing is 0\.7"),
+        ({"precision": "fp16"}, r"precision is 'fp16': choose one of fp32, bf16, auto"),
+        ({"seed": -1}, r"seed is -1"),
+        ({"data": ""}, r"data is empty"),
+        ({"lerning_rate_d": 1e-4}, r"unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'\?"),
+        ({"zzz": 1}, r"unknown setting 'zzz'; known are data, image_size"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_to_do(setting, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        Config.from_dict(setting)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", [{"epochs": "five"}, {"epochs": 2.5}, {"flip": 1}, {"seed": True}, {"beta1": "x"}])
+def test_a_mistyped_value_is_named_with_its_type(setting):
+    (name,) = setting
+    with pytest.raises(TypeError, match=rf"{name} is .*must be of type \w+, not \w+"):
+        Config.from_dict(setting)
+
+
+def test_from_notebook_takes_the_parameters_and_leaves_the_rest():
+    namespace = {"epochs": 7, "run_id": "first", "something_else": object(), "In": ["import os"]}
+    assert Config.from_notebook(namespace, also=("run_id",)) == Config(epochs=7)
+
+
+def test_from_notebook_refuses_a_parameter_that_papermill_made_up():
+    namespace = {"epochs": 7, "epoch": 3, "In": ["epochs = 5", "# Parameters\nepochs = 7\nepoch = 3\n"]}
+    with pytest.raises(ValueError, match=r"papermill passed 'epoch', no parameter here: did you mean 'epochs'\?"):
+        Config.from_notebook(namespace)
+
+
+def test_differences_name_both_values():
+    assert Config(seed=1).differences(Config(seed=2)) == {"seed": (1, 2)}

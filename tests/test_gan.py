@@ -1,0 +1,98 @@
+"""The pair of networks: sampling, averaging, and going on from a checkpoint that fits, or saying why it doesn't."""
+
+import pytest
+import torch
+
+from dcgan_lib.checkpoint import CheckpointError
+from dcgan_lib.config import Config
+from dcgan_lib.device import choose_device, choose_precision
+from dcgan_lib.gan import GAN
+from dcgan_lib.train import fit
+
+
+def changed(config, **settings):
+    return Config.from_dict(config.to_dict() | settings)
+
+
+def test_sampling_is_repeatable_and_leaves_the_statistics_alone(tiny, images):
+    gan = GAN(tiny)
+    list(fit(gan, images))
+    before = {name: value.clone() for name, value in gan.generator.state_dict().items()}
+    one, two = gan.sample(), gan.sample()
+    assert torch.equal(one, two)
+    assert one.shape == (4, 3, 16, 16)
+    assert one.abs().max() <= 1
+    assert gan.generator.training
+    assert all(torch.equal(value, before[name]) for name, value in gan.generator.state_dict().items())
+
+
+def test_an_image_does_not_depend_on_its_neighbours_in_the_batch(tiny, images):
+    gan = GAN(tiny)
+    list(fit(gan, images))
+    torch.testing.assert_close(gan.sample()[:1], gan.sample(gan.fixed_noise[:1]))
+
+
+def test_the_average_lags_half_life_images_behind(tiny):
+    gan = GAN(changed(tiny, average_half_life=100))
+    with torch.no_grad():
+        for parameter in gan.generator.parameters():
+            parameter.add_(1.0)
+    start = [p.clone() for p in gan.averaged.parameters()]
+    gan.update_average(100)
+    for before, after in zip(start, gan.averaged.parameters(), strict=True):
+        torch.testing.assert_close(after - before, torch.full_like(before, 0.5))
+
+
+def test_the_average_takes_batchnorms_statistics_along(tiny, images):
+    gan = GAN(changed(tiny, average_half_life=1))
+    list(fit(gan, images))
+    for ours, theirs in zip(gan.averaged.buffers(), gan.generator.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.05)  # a half-life of one image: nearly the same
+    assert any(b.abs().sum() > 0 for b in gan.averaged.buffers())
+
+
+def test_load_draws_from_a_checkpoint_in_three_lines(tiny, images, tmp_path):
+    gan = GAN(tiny)
+    list(fit(gan, images))
+    gan.save(tmp_path / "c.pt", images)
+    state = torch.get_rng_state()
+    again = GAN.load(tmp_path / "c.pt")
+    assert torch.equal(again.sample(), gan.sample())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_resume_takes_more_epochs_and_refuses_another_config(tiny, images, tmp_path):
+    path = tmp_path / "c.pt"
+    gan = GAN(tiny)
+    list(fit(gan, images))
+    gan.save(path, images)
+
+    longer = GAN(changed(tiny, epochs=5, log_every=1)).resume(path, images)
+    assert [r.step for r in fit(longer, images)] == [13, 14, 15]
+    with pytest.raises(CheckpointError, match=r"another Config: batch_size was 8 and is now 4; set it back, or"):
+        GAN(changed(tiny, batch_size=4)).resume(path, images)
+
+
+def test_resume_refuses_other_images(tiny, images, tmp_path):
+    gan = GAN(tiny)
+    gan.save(tmp_path / "c.pt", images)
+    import dataclasses
+
+    others = dataclasses.replace(images, fingerprint="of others")
+    with pytest.raises(CheckpointError, match="trained on other images than memory holds"):
+        GAN(tiny).resume(tmp_path / "c.pt", others)
+
+
+def test_a_device_that_is_not_here_is_told():
+    with pytest.raises(ValueError, match=r"device is 'cuda:99', which this machine has not: try"):
+        choose_device("cuda:99")
+    with pytest.raises(ValueError, match="device is 'gpu'"):
+        choose_device("gpu")
+
+
+def test_auto_precision_is_one_that_the_device_computes_natively():
+    device = torch.device("cpu")
+    assert choose_precision("fp32", device) == "fp32"
+    assert choose_precision("bf16", device) == "bf16"
+    native = "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+    assert choose_precision("auto", device) == native

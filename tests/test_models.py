@@ -1,0 +1,85 @@
+"""The networks: every size, the reference's layout and parameter counts, initialisation, and clear shape errors."""
+
+import pytest
+import torch
+from reference import reference_discriminator, reference_generator
+from torch import nn
+
+from dcgan_lib.config import IMAGE_SIZES
+from dcgan_lib.models import Discriminator, Generator, init_weights
+
+
+def count(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_parameter_counts_at_64_are_the_tutorials():
+    assert count(Generator()) == 3_576_704
+    assert count(Discriminator()) == 2_765_568
+
+
+@pytest.mark.parametrize("size", IMAGE_SIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_size_goes_from_noise_to_image_to_one_number(size, channels):
+    generator = Generator(size, channels, latent_dim=5, width=2)
+    discriminator = Discriminator(size, channels, width=2)
+    images = generator(torch.randn(2, 5))
+    assert images.shape == (2, channels, size, size)
+    assert images.abs().max() <= 1
+    assert discriminator(images).shape == (2,)
+
+
+@pytest.mark.parametrize("size", IMAGE_SIZES)
+def test_depth_follows_size(size):
+    convolutions = [m for m in Discriminator(size, width=2).modules() if isinstance(m, nn.Conv2d)]
+    assert 2 ** (len(convolutions) + 1) == size
+
+
+def test_weights_move_both_ways_between_the_reference_and_ours():
+    for ours, theirs, x in [
+        (Generator(width=8), reference_generator(ngf=8), torch.randn(4, 100, 1, 1)),
+        (Discriminator(width=8), reference_discriminator(ndf=8), torch.randn(4, 3, 64, 64)),
+    ]:
+        theirs.load_state_dict(ours.main.state_dict())
+        ours.main.load_state_dict(theirs.state_dict())
+        expected = theirs(x)
+        got = ours(x)
+        if expected.shape != got.shape:  # the reference ends in a sigmoid and keeps (N, 1, 1, 1)
+            got = got.sigmoid().view(-1, 1, 1, 1)
+        torch.testing.assert_close(got, expected)
+
+
+def test_init_draws_the_papers_distributions():
+    network = init_weights(Generator(), torch.Generator().manual_seed(1))
+    for layer in network.main:
+        if isinstance(layer, nn.ConvTranspose2d):
+            n = layer.weight.numel()
+            assert abs(layer.weight.mean()) < 5 * 0.02 / n**0.5  # five standard errors
+            assert abs(layer.weight.std() - 0.02) < 5 * 0.02 / (2 * n) ** 0.5
+        elif isinstance(layer, nn.BatchNorm2d):
+            n = layer.weight.numel()
+            assert abs(layer.weight.mean() - 1) < 5 * 0.02 / n**0.5
+            assert abs(layer.weight.std() - 0.02) < 5 * 0.02 / (2 * n) ** 0.5
+            assert not layer.bias.any()
+
+
+def test_init_reaches_wrapped_layers_and_repeats_with_its_generator():
+    def wrapped():
+        return nn.Sequential(nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 64, 4))), nn.ReLU())
+
+    one, two = (init_weights(wrapped(), torch.Generator().manual_seed(3)) for _ in range(2))
+    originals = [n[0][0].parametrizations.weight.original for n in (one, two)]
+    assert torch.equal(*originals)
+
+
+def test_init_leaves_the_global_random_state_alone():
+    network, before = Discriminator(width=2), torch.get_rng_state()
+    init_weights(network, torch.Generator().manual_seed(3))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_wrong_shape_is_told_at_the_door():
+    with pytest.raises(ValueError, match=r"images have shape \(2, 3, 32, 32\): .*\(N, 3, 64, 64\)"):
+        Discriminator(64)(torch.zeros(2, 3, 32, 32))
+    with pytest.raises(ValueError, match=r"z has shape \(2, 7\): .*\(N, 100\)"):
+        Generator()(torch.zeros(2, 7))

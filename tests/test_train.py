@@ -1,0 +1,202 @@
+"""Training: the articles' algorithm to the last digits, repeatable, resumable at any step, and stopped cleanly."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from reference import ReferenceLoop, reference_discriminator, reference_generator
+
+from dcgan_lib.config import Config
+from dcgan_lib.gan import GAN
+from dcgan_lib.train import SERIES, TrainingDiverged, fit, train_step
+
+
+def run_to_the_end(gan, images):
+    return list(fit(gan, images))
+
+
+def weights(gan):
+    return [*gan.generator.state_dict().values(), *gan.discriminator.state_dict().values()]
+
+
+def same(ours, theirs):
+    return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize(("dtype", "steps", "tolerance"), [(torch.float64, 50, 1e-6), (torch.float32, 1, 1e-5)])
+def test_train_step_is_the_articles_loop(dtype, steps, tolerance):
+    config = Config(generator_width=8, discriminator_width=8, batch_size=8, device="cpu")
+    gan = GAN(config)
+    reference = ReferenceLoop(reference_generator(ngf=8).to(dtype), reference_discriminator(ndf=8).to(dtype))
+    reference.netG.load_state_dict(gan.generator.main.state_dict())
+    reference.netD.load_state_dict(gan.discriminator.main.state_dict())
+    gan.generator.to(dtype)
+    gan.discriminator.to(dtype)
+
+    draw = torch.Generator().manual_seed(5)
+    for _ in range(steps):
+        real = torch.rand(8, 3, 64, 64, generator=draw, dtype=dtype) * 2 - 1
+        z = torch.randn(8, 100, generator=draw, dtype=dtype)
+        ours = train_step(gan, real, z)
+        theirs = reference.step(real, z)
+        assert [ours[name].item() for name in SERIES] == pytest.approx(theirs, rel=tolerance)
+    ours, theirs = gan.generator.main.state_dict(), reference.netG.state_dict()
+    if dtype == torch.float64:
+        for name, value in theirs.items():
+            torch.testing.assert_close(ours[name], value, rtol=1e-5, atol=1e-8)
+
+
+def test_smoothed_labels_reach_the_discriminator_alone(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    plain = train_step(GAN(tiny), real, z)
+    smooth = train_step(GAN(Config.from_dict(tiny.to_dict() | {"label_smoothing": 0.1})), real, z)
+    assert smooth["loss_d"] != plain["loss_d"]
+    assert smooth["d_real"] == plain["d_real"]
+    logit = torch.logit(plain["d_fake_after"])
+    assert plain["loss_g"] == pytest.approx(torch.nn.functional.softplus(-logit).item(), abs=0.05)
+
+
+def test_bf16_stays_near_fp32(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    full = train_step(GAN(tiny), real, z)
+    half = train_step(GAN(Config.from_dict(tiny.to_dict() | {"precision": "bf16"})), real, z)
+    for name in SERIES:
+        assert half[name].dtype == torch.float32
+        assert half[name].item() == pytest.approx(full[name].item(), rel=0.02)
+
+
+def test_fit_reports_every_step_once_and_marks_what_is_due(tiny, images):
+    reports = run_to_the_end(GAN(tiny), images)  # 3 steps an epoch, 4 epochs
+    assert [s for r in reports for s in r.steps] == list(range(1, 13))
+    assert [r.step for r in reports] == [2, 4, 6, 8, 10, 12]
+    assert [r.step for r in reports if r.sample_due] == [4, 8, 12]
+    assert [r.step for r in reports if r.checkpoint_due] == [4, 8, 12]
+    assert [r.epoch for r in reports] == [1, 2, 2, 3, 4, 4]
+    assert all(len(values) == len(r.steps) for r in reports for values in r.series.values())
+    assert str(reports[1]).startswith("[2/4][1/3]  Loss_D: ")
+
+
+def test_the_last_step_is_due_wherever_it_falls(tiny, images):
+    config = Config.from_dict(tiny.to_dict() | {"sample_every": 100, "checkpoint_every": 100, "log_every": 100})
+    (report,) = run_to_the_end(GAN(config), images)
+    assert (report.step, report.sample_due, report.checkpoint_due) == (12, True, True)
+
+
+def test_the_same_config_gives_the_same_weights_bit_for_bit(tiny, images):
+    one, two = GAN(tiny), GAN(tiny)
+    run_to_the_end(one, images)
+    torch.rand(3)  # what others draw from the global source changes nothing
+    run_to_the_end(two, images)
+    assert same(weights(one), weights(two))
+    other = GAN(Config.from_dict(tiny.to_dict() | {"seed": 1}))
+    run_to_the_end(other, images)
+    assert not same(weights(one), weights(other))
+
+
+def test_sampling_and_reporting_change_nothing_in_training(tiny, images):
+    quiet = GAN(Config.from_dict(tiny.to_dict() | {"log_every": 12, "sample_every": 12, "checkpoint_every": 12}))
+    run_to_the_end(quiet, images)
+    busy = GAN(tiny)
+    for _ in fit(busy, images):
+        busy.sample()
+    assert same(weights(quiet), weights(busy))
+
+
+def test_fewer_images_than_a_batch_is_told_before_training(tiny, images):
+    gan = GAN(Config.from_dict(tiny.to_dict() | {"batch_size": 32}))
+    with pytest.raises(ValueError, match=r"batch_size is 32, but memory has 20 images: lower it"):
+        next(fit(gan, images))
+
+
+def test_divergence_is_reported_with_its_step_and_then_stops(tiny, images):
+    gan, reports = GAN(tiny), []
+    with pytest.raises(TrainingDiverged, match="no longer finite since step 6"):
+        for report in fit(gan, images):
+            reports.append(report)
+            if report.step == 4:
+                gan.step += 1  # the next step is numbered 6
+                with torch.no_grad():
+                    gan.discriminator.main[0].weight.fill_(float("nan"))
+    assert reports[-1].diverged_at == 6
+    assert not reports[-1].checkpoint_due  # a broken state must not replace a good one
+    assert not reports[-1].sample_due
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_request_finishes_the_step_and_can_be_gone_on_from(tiny, images, tmp_path, number):
+    whole = GAN(tiny)
+    run_to_the_end(whole, images)
+
+    before = signal.getsignal(number)
+    gan = GAN(tiny)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 3 of 12"):
+        for report in fit(gan, images):
+            if report.step == 2:
+                os.kill(os.getpid(), number)
+            elif report.interrupted:
+                assert report.checkpoint_due
+                gan.save(tmp_path / "c.pt")
+    assert signal.getsignal(number) == before
+    resumed = GAN(tiny).resume(tmp_path / "c.pt")
+    assert resumed.step == 3
+    run_to_the_end(resumed, images)
+    assert same(weights(whole), weights(resumed))
+
+
+KILLED = """
+import sys, torch, pathlib
+import numpy as np
+from dcgan_lib.config import Config
+from dcgan_lib.data import ImageSet
+from dcgan_lib.gan import GAN
+from dcgan_lib.train import fit
+
+folder, kill_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+torch.manual_seed(0)
+config = Config.from_file(folder / "config.yaml")
+pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
+none = np.zeros((20, 0), np.int8)
+images = ImageSet(pixels, [str(i) for i in range(20)], [], none, np.zeros(20, np.int8),
+                  [], "x", "memory")
+gan = GAN(config)
+if (folder / "checkpoint.pt").exists():
+    gan.resume(folder / "checkpoint.pt", images)
+original = gan.noise
+def noise(count):
+    if gan.step == kill_at:
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(count)
+gan.noise = noise
+for report in fit(gan, images):
+    torch.rand(1)  # the loop's body may draw from the global source: that goes on exactly as well
+    if report.checkpoint_due:
+        gan.save(folder / "checkpoint.pt", images)
+print(torch.rand(1).item(), sum(v.double().abs().sum().item() for v in gan.generator.state_dict().values()))
+torch.save([*gan.generator.state_dict().values(), *gan.averaged.state_dict().values()], folder / "end.pt")
+"""
+
+
+def test_a_run_killed_at_any_step_ends_with_the_weights_of_one_never_killed(tiny, tmp_path):
+    config = Config.from_dict(tiny.to_dict() | {"average_half_life": 20, "flip": True, "checkpoint_every": 3})
+    (tmp_path / "never").mkdir()
+    (tmp_path / "killed").mkdir()
+    config.save(tmp_path / "never/config.yaml")
+    config.save(tmp_path / "killed/config.yaml")
+
+    def start(name, kill_at):
+        command = [sys.executable, "-c", KILLED, tmp_path / name, str(kill_at)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
+
+    whole = start("never", -1)
+    assert whole.returncode == 0, whole.stderr
+    for kill_at in (1, 5, 10):  # before the first checkpoint, inside an epoch, near the end
+        assert start("killed", kill_at).returncode == -signal.SIGKILL
+    again = start("killed", -1)
+    assert again.stdout == whole.stdout
+    ends = [torch.load(tmp_path / name / "end.pt", weights_only=True) for name in ("never", "killed")]
+    assert same(*ends)
