@@ -1,0 +1,308 @@
+"""Reading records back: whole, broken off, damaged and hostile ones, each written by the real client."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dcgan_lib import runs, tracking
+from dcgan_lib.config import Config
+from dcgan_lib.runs import load_run, load_runs, newest_run
+
+LOSS = "training/batch/Gloss"
+
+WRITER = """
+import sys, time
+from dcgan_lib import tracking
+from dcgan_lib.config import Config
+run = tracking.open_run(Config(), sys.argv[1])
+for step in range(1, 3001):
+    run["training/batch/Gloss"].append(step / 2, step=step)
+    if step == 2000:
+        run.wait()
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def write_run(folder: Path, steps: range = range(10), **settings) -> None:
+    """A run with one series, whose value at a step is the step itself."""
+    with tracking.open_run(Config(**settings), folder) as run:
+        run[LOSS].extend([float(step) for step in steps], steps=list(steps))
+
+
+def append(file: Path, *lines: str | bytes) -> None:
+    with file.open("ab") as log:
+        for line in lines:
+            log.write(line if isinstance(line, bytes) else line.encode())
+
+
+def operation(version: int, **content) -> str:
+    return json.dumps({"obj": content, "version": version, "at": 0.0}) + "\n"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Path:
+    """A sound run: a series of ten points, and a text."""
+    from neptune.types import File
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    with tracking.open_run(Config(), folder) as run:
+        run[LOSS].extend([float(step) for step in range(10)], steps=list(range(10)))
+        run["note"].upload(File.from_content("hello", extension="txt"))
+    return folder
+
+
+@pytest.fixture
+def log(original, tmp_path) -> Path:
+    """The operations of a copy of a sound run, to be damaged."""
+    shutil.copytree(original, tmp_path / "run")
+    return next((tmp_path / "run").glob("neptune/offline/*/data-1.log"))
+
+
+@pytest.fixture
+def folder(log) -> Path:
+    return log.parents[3]
+
+
+def test_a_killed_writer_leaves_a_readable_record_and_the_next_process_goes_on(tmp_path):
+    folder = tmp_path / "killed"
+    with subprocess.Popen([sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "ready\n"
+        writer.send_signal(signal.SIGKILL)
+    record = load_run(folder)
+    steps = record.series(LOSS)["step"].tolist()
+    assert steps == list(range(1, len(steps) + 1))
+    assert 2000 <= len(steps) <= 3000
+    assert record.state == "unfinished"
+    assert record.problems == []
+
+    write_run(folder, range(1500, 4001))
+    frame = load_run(folder).series(LOSS)
+    assert frame["step"].tolist() == list(range(1, 4001))
+    assert frame["value"].tolist() == [s / 2 for s in range(1, 1500)] + [float(s) for s in range(1500, 4001)]
+
+
+def test_every_kind_of_field_is_read(tmp_path):
+    when = datetime(2026, 3, 5, 12, 30, tzinfo=UTC)
+    with tracking.open_run(Config(), tmp_path / "kinds", tags=["a", "b"]) as run:
+        run["some"] = {"text": "naïve", "int": 3, "float": 0.5, "bool": True, "deep": {"er": 1}, "when": when}
+        run["sys/tags"].remove("a")
+        run["gone"] = 1
+        del run["gone"]
+        run["sentences"].extend(["one", "two"], steps=[1, 2])
+        run["cleared"].extend([1.0, 2.0], steps=[1, 2])
+        run["cleared"].clear()
+        run["cleared"].append(3.0, step=5)
+    record = load_run(tmp_path / "kinds")
+    expected = {"text": "naïve", "int": 3, "float": 0.5, "bool": True, "deep/er": 1, "when": when}
+    assert {name: record.fields[f"some/{name}"] for name in expected} == expected
+    assert record.fields["sys/tags"] == {"b"}
+    assert "gone" not in record.fields
+    assert record.series("sentences")["value"].tolist() == ["one", "two"]
+    assert record.series("cleared")["step"].tolist() == [5]
+    assert record.problems == []
+
+
+def test_the_articles_own_append_without_a_step_is_read(tmp_path):
+    with tracking.open_run(Config(), tmp_path / "plain") as run:
+        for value in (1.5, 2.5, 3.5):
+            run[LOSS].append(value)
+    frame = load_run(tmp_path / "plain").series(LOSS)
+    assert list(frame.columns) == ["step", "value", "time"]
+    assert frame["step"].tolist() == [0, 1, 2]
+    assert frame["value"].tolist() == [1.5, 2.5, 3.5]
+    assert abs(frame["time"].iloc[0].timestamp() - time.time()) < 60
+
+
+def test_neptunes_own_folder_is_read_a_run_a_uuid(tmp_path, monkeypatch, capfd):
+    import neptune
+
+    monkeypatch.chdir(tmp_path)
+    options = {"mode": "offline", "capture_stdout": False, "capture_stderr": False, "git_ref": False}
+    with neptune.init_run(**options, capture_hardware_metrics=False, source_files=[]) as run:
+        run[LOSS].append(1.5)
+    [record] = load_runs(".neptune")
+    assert record.series(LOSS)["value"].tolist() == [1.5]
+    assert re.fullmatch(r"[0-9a-f-]{36}", record.run_id)
+
+
+def test_an_unfinished_last_line_is_left_out(folder, log):
+    append(
+        log, operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1.0, "step": 99, "ts": 0}])[:60]
+    )
+    record = load_run(folder)
+    assert len(record.series(LOSS)) == 10
+    assert record.problems == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff\xfe\x00 no text\n",
+        b"{broken\n",
+        b"\n",
+        b"[" * 100_000 + b"\n",
+        b"[]\n",
+        b'{"obj": {"type": "LogFl{"obj": {"type": "LogFloats"}}\n',
+        operation(900, type="Unheard", path=["a"]),
+        operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": "x", "step": 50, "ts": 0}]),
+        operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1, "step": "x", "ts": 0}]),
+        operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1, "step": 50, "ts": 0}, 7]),
+        operation(900, type="AddStrings", path=["sys", "name"], values=["x"]),
+        operation([], type="AssignInt", path=["a"], value=1),
+    ],
+)
+def test_a_broken_line_is_passed_over_and_named(folder, log, line):
+    append(log, line, operation(901, type="AssignInt", path=["after"], value=1))
+    record = load_run(folder)
+    assert record.fields["after"] == 1
+    assert len(record.series(LOSS)) == 10
+    [problem] = record.problems
+    assert problem.startswith(f"{log.relative_to(folder)}, byte ")
+
+
+def test_operations_written_again_by_a_forked_worker_count_once(folder, log):
+    lines = log.read_bytes().splitlines(keepends=True)
+    append(log, *[line for line in lines if b"LogFloats" in line])
+    append(log, operation(902, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1, "step": None, "ts": 0}]))
+    frame = load_run(folder).series(LOSS)
+    assert frame["step"].tolist() == list(range(11))
+
+
+def test_files_follow_each_other_by_number(folder, log):
+    for number in (1000, 200):
+        value = {"value": float(number), "step": 3, "ts": 0}
+        later = log.with_name(f"data-{number}.log")
+        later.write_text(operation(number, type="LogFloats", path=LOSS.split("/"), values=[value]))
+    assert load_run(folder).series(LOSS)["value"].tolist()[3] == 1000.0
+
+
+def test_an_upload_that_climbs_out_of_the_record_is_refused(folder, log, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    (log.parent / "upload_path" / "link.txt").symlink_to(secret)
+    names = {"up": "../" * 5 + "secret.txt", "absolute": str(secret), "linked": "link.txt", "missing": "none.txt"}
+    for i, (name, target) in enumerate(names.items()):
+        append(log, operation(900 + i, type="UploadFile", path=[name], ext="txt", file_path=None, tmp_file_name=target))
+    outside = {"file_path": str(secret), "tmp_file_name": None}
+    append(log, operation(950, type="UploadFile", path=["by_path"], ext="txt", **outside))
+    (folder / "samples.txt").write_text("inside")
+    inside = {"file_path": str(folder / "samples.txt"), "tmp_file_name": None}
+    append(log, operation(951, type="UploadFile", path=["inside"], ext="txt", **inside))
+
+    record = load_run(folder)
+    assert record.text("note") == "hello"
+    assert record.text("inside") == "inside"
+    for name in (*names, "by_path"):
+        with pytest.raises(KeyError, match=name):
+            record.file(name)
+    assert [("lies outside" in p, "is missing" in p) for p in record.problems] == [
+        *[(True, False)] * 3,
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_a_folder_of_uploads_that_leads_elsewhere_is_refused(folder, log, tmp_path):
+    uploads = log.parent / "upload_path"
+    shutil.move(uploads, tmp_path / "elsewhere")
+    uploads.symlink_to(tmp_path / "elsewhere")
+    record = load_run(folder)
+    with pytest.raises(KeyError, match="no file 'note'"):
+        record.text("note")
+    assert "lies outside" in record.problems[0]
+
+
+def test_a_picture_that_is_none_is_passed_over_and_named(folder, log):
+    value = {"value": {"data": "bm8gaW1hZ2U=", "name": None, "description": None}, "step": 1, "ts": 0}
+    append(log, operation(900, type="LogImages", path=["images", "x"], values=[value]))
+    record = load_run(folder)
+    assert record.image_names == ["images/x"]
+    assert record.images("images/x") == []
+    assert "images/x, step 1" in record.problems[0]
+
+
+def test_foreign_folders_are_passed_over_and_named(folder):
+    (folder / "neptune/offline/notes").mkdir()
+    (folder / "neptune/offline/.DS_Store").write_text("")
+    (folder.parent / "no-run").mkdir()
+    (folder.parent / "file.txt").write_text("")
+    [record] = load_runs(folder.parent)
+    assert len(record.series(LOSS)) == 10
+    assert len(record.problems) == 2
+
+
+def test_a_run_without_a_readable_record_is_still_listed(tmp_path):
+    (tmp_path / "empty/neptune").mkdir(parents=True)
+    [record] = load_runs(tmp_path)
+    assert (record.fields, record.series_names, record.state) == ({}, [], "unfinished")
+    assert "empty" in runs.table([record])
+
+
+def test_runs_come_newest_last_and_none_is_told_in_one_line(tmp_path):
+    assert load_runs(tmp_path / "nowhere") == []
+    with pytest.raises(FileNotFoundError, match=r"no runs in .*: train first"):
+        newest_run(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no run in"):
+        load_run(tmp_path)
+    for name in ("b", "a"):
+        write_run(tmp_path / name)
+    assert [record.run_id for record in load_runs(tmp_path)] == ["b", "a"]
+    assert newest_run(tmp_path).run_id == "a"
+    with pytest.raises(KeyError, match=f"no series 'typo'; it has {LOSS}"):
+        newest_run(tmp_path).series("typo")
+
+
+def test_fields_are_read_without_the_points(folder, log):
+    append(log, b'{"obj": {"type": "LogFloats", "broken\n')
+    record = load_run(folder)
+    assert record.fields["sys/name"] == "run"
+    assert record._problems == []
+    assert len(record.problems) == 1
+
+
+def test_200_000_points_are_read_in_about_a_second(folder, log):
+    path = json.dumps(LOSS.split("/"))
+    points = (
+        f'{{"obj": {{"type": "LogFloats", "path": {path}, "values": [{{"value": 0.123456789, "step": {step}, '
+        f'"ts": 1795301970.75}}]}}, "version": {step + 1000}, "at": 1795301970.75}}\n'
+        for step in range(200_000)
+    )
+    append(log, "".join(points))
+    start = time.perf_counter()
+    frame = load_run(folder).series(LOSS)
+    seconds = time.perf_counter() - start
+    assert len(frame) == 200_000
+    assert seconds < 6, "about 1 s on an idle machine"
+
+
+def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
+    for seed in (1, 2):
+        with tracking.open_run(Config(seed=seed, data="/data/" + "long/" * 20), tmp_path / f"seed-{seed}") as run:
+            run["training/batch/Dloss"].append(0.5 + seed, step=40)
+            run[LOSS].append(2.25, step=40)
+    command = [sys.executable, "-m", "dcgan_lib.runs", tmp_path]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines[0].split() == ["created", "(UTC)", "steps", "loss_d", "loss_g", "state", "seed"]
+    assert [line.split()[0] for line in lines[1:]] == ["seed-1", "seed-2"]
+    assert lines[2].split()[3:] == ["40", "2.5", "2.25", "unfinished", "2"]
+
+
+def test_the_table_fits_120_columns_however_much_differs(tmp_path):
+    write_run(tmp_path / "first-with-a-very-long-name-of-its-own-indeed")
+    other = {
+        name: value * 2 for name, value in Config().to_dict().items() if name.endswith(("_every", "size", "width"))
+    }
+    write_run(tmp_path / "second", **other, data="x\n\x1b[31m" + "y" * 100, epochs=9)
+    text = runs.table(load_runs(tmp_path))
+    assert max(map(len, text.splitlines())) <= 120
+    assert all(name in text for name in other)
+    assert "\x1b" not in text

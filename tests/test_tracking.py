@@ -1,0 +1,244 @@
+"""What is logged, under which names, and that logging leaves no trace elsewhere: with the real client, offline."""
+
+import json
+import os
+import random
+import subprocess
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dcgan_lib import tracking
+from dcgan_lib.config import Config
+from dcgan_lib.data import ImageSet
+from dcgan_lib.gan import GAN
+from dcgan_lib.runs import load_run
+from dcgan_lib.train import Report
+
+MARK = "token-that-must-not-be-written-9f3a"
+SMALL = Config(image_size=16, generator_width=4, discriminator_width=4, latent_dim=8, device="cpu", flip=True)
+ARTICLE_SERIES = {
+    "training/batch/Dloss",
+    "training/batch/Gloss",
+    "training/batch/D_x",
+    "training/batch/D_G_z1",
+    "training/batch/D_G_z2",
+}
+
+
+def make_images(count: int = 5) -> ImageSet:
+    pixels = np.zeros((count, 3, 16, 16), np.uint8)
+    return ImageSet(pixels, [], [], np.zeros((count, 0), np.int8), np.zeros(count, np.int8), [], "f1ngerprint", "faces")
+
+
+def make_report(first: int, last: int, total: int = 100, **changes) -> Report:
+    """Steps first to last; at step s the i-th series has the value s + i / 10."""
+    steps = range(first, last + 1)
+    series = {name: [step + i / 10 for step in steps] for i, name in enumerate(tracking.SERIES)}
+    place = {"step": last, "total": total, "epoch": 1, "epochs": 1, "steps": steps, "series": series}
+    flags = {"sample_due": False, "checkpoint_due": False, "diverged_at": None, "interrupted": False}
+    return Report(**(place | {"images_per_second": 1.0} | flags | changes))
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory) -> SimpleNamespace:
+    """A run logged by every function, in a bare working directory, with a marked token in the environment."""
+    from neptune.types import File
+
+    cwd, elsewhere = tmp_path_factory.mktemp("cwd"), tmp_path_factory.mktemp("elsewhere")
+    gan = GAN(SMALL)
+    grid = np.full((20, 30, 3), 1, np.uint8)  # so dark that Neptune would stretch it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        for name, value in {
+            "API_TOKEN": MARK,
+            "PROJECT": "some/one",
+            "MODE": "async",
+            "CUSTOM_RUN_ID": "other",
+        }.items():
+            patch.setenv(f"NEPTUNE_{name}", value)
+        environment = dict(os.environ)
+        states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+        with tracking.open_run(SMALL, "runs/one", gan=gan, images=make_images(), tags=["faces", "first"]) as run:
+            assert dict(os.environ) == environment
+            patch.chdir(elsewhere)  # as a notebook may do: the record stays where it was begun
+            tracking.log_report(run, make_report(1, 150, total=200))
+            tracking.log_images(run, grid, step=150)
+            tracking.log_images(run, Image.fromarray(grid), step=200, name="images/other")
+            tracking.log_report(run, make_report(151, 200, total=200))
+            run["note"].upload(File.from_content("added later", extension="txt"))
+            run.wait()
+        tracking.write_config(SMALL, cwd / "runs/one", gan.device)
+    after = random.getstate(), np.random.get_state()[1], torch.get_rng_state()  # noqa: NPY002
+    record = load_run(cwd / "runs/one")
+    return SimpleNamespace(cwd=cwd, elsewhere=elsewhere, record=record, gan=gan, states=states, after=after)
+
+
+def test_settings_and_data_set_are_logged_under_the_articles_names(workplace):
+    fields = workplace.record.fields
+    logged = {name: fields[f"config/hyperparameters/{name}"] for name in Config.names()}
+    assert logged == SMALL.to_dict()
+    assert fields["config/dataset/path"] == "faces"
+    assert fields["config/dataset/size"] == 5
+    assert fields["config/dataset/fingerprint"] == "f1ngerprint"
+    assert "16 x 16" in fields["config/dataset/transforms"]
+    assert "mirror" in fields["config/dataset/transforms"]
+    assert fields["sys/tags"] == {"faces", "first"}
+    assert fields["sys/name"] == workplace.record.run_id == "one"
+    assert "training/resumed_at" not in fields
+
+
+def test_architectures_are_texts_in_the_record_itself(workplace):
+    for name in ("Generator", "Discriminator"):
+        path = f"io_files/artifacts/{name}_arch"
+        assert workplace.record.text(path) == str(getattr(workplace.gan, name.lower()))
+        assert workplace.record.file(path).is_relative_to(workplace.cwd / "runs/one/neptune")
+
+
+def test_environment_says_what_the_numbers_depend_on(workplace):
+    fields = workplace.record.fields
+    expected = {"seed": 999, "torch": torch.__version__, "numpy": np.__version__, "device": "cpu"}
+    expected |= {"threads": torch.get_num_threads()}
+    assert {name: fields[f"environment/{name}"] for name in expected} == expected
+    names = {path.removeprefix("environment/") for path in fields if path.startswith("environment/")}
+    assert names - {"git_commit", "git_dirty"} == expected.keys() | {
+        *("python", "torchvision", "neptune", "device_name", "platform")
+    }
+
+
+def test_every_step_of_every_series_comes_back(workplace):
+    record = workplace.record
+    assert set(record.series_names) == ARTICLE_SERIES
+    for i, path in enumerate(tracking.SERIES.values()):
+        frame = record.series(path)
+        assert frame["step"].tolist() == list(range(1, 201))
+        assert frame["value"].tolist() == [step + i / 10 for step in range(1, 201)]
+    assert record.state == "finished"
+    assert not record.failed
+    assert record.problems == []
+
+
+def test_pictures_come_back_as_they_were(workplace):
+    for name, step in (("images/fixed_noise", 150), ("images/other", 200)):
+        [(logged_step, picture)] = workplace.record.images(name)
+        assert logged_step == step
+        assert np.array_equal(np.asarray(picture), np.full((20, 30, 3), 1, np.uint8))
+
+
+def test_global_random_states_stay_as_they_are(workplace):
+    (python, numpy, pytorch), after = workplace.states, workplace.after
+    assert python == after[0]
+    assert np.array_equal(numpy, after[1])
+    assert torch.equal(pytorch, after[2])
+
+
+def test_nothing_is_written_outside_the_folder_and_the_token_nowhere(workplace):
+    assert [path.name for path in workplace.cwd.iterdir()] == ["runs"]
+    assert list(workplace.elsewhere.iterdir()) == []
+    assert workplace.record.text("note") == "added later"
+    assert {path.name for path in (workplace.cwd / "runs/one").iterdir()} == {"neptune", "config.json"}
+    files = [path for path in workplace.cwd.rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    assert not [path for path in files if MARK in str(path) or MARK.encode() in path.read_bytes()]
+
+
+def test_config_json_holds_the_config_and_the_environment(workplace):
+    content = json.loads((workplace.cwd / "runs/one/config.json").read_text())
+    assert Config.from_dict(content["config"]) == SMALL
+    assert content["environment"]["torch"] == torch.__version__
+
+
+def test_neptune_prints_nothing(tmp_path, capfd):
+    tracking.open_run(SMALL, tmp_path / "quiet").stop()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_value_that_is_not_finite_is_left_out_and_the_divergence_told(tmp_path, capfd):
+    with tracking.open_run(SMALL, tmp_path / "diverged") as run:
+        report = make_report(1, 4, diverged_at=3)
+        report.series["loss_d"][2:] = [float("inf"), float("nan")]
+        report.series["loss_g"][:] = [float("nan")] * 4
+        tracking.log_report(run, report)
+    assert capfd.readouterr() == ("", "")
+    record = load_run(tmp_path / "diverged")
+    assert record.series("training/batch/Dloss")["step"].tolist() == [1, 2]
+    assert "training/batch/Gloss" not in record.series_names
+    assert (record.fields["training/diverged_at"], record.state) == (3, "diverged")
+
+
+def test_a_second_process_goes_on_with_the_same_run(tmp_path):
+    gan = GAN(SMALL)
+    with tracking.open_run(SMALL, tmp_path / "resumed", gan=gan) as run:
+        tracking.log_report(run, make_report(1, 30, interrupted=True))
+    assert load_run(tmp_path / "resumed").state == "interrupted"
+    gan.step = 20  # its checkpoint's
+    with tracking.open_run(SMALL, tmp_path / "resumed", gan=gan) as run:
+        report = make_report(21, 50)
+        report.series["loss_d"][:] = [0.0] * 30
+        tracking.log_report(run, report)
+    record = load_run(tmp_path / "resumed")
+    assert record.fields["training/resumed_at"] == 20
+    assert record.series("training/batch/Gloss")["step"].tolist() == list(range(1, 51))
+    assert record.series("training/batch/Dloss")["value"].tolist() == [float(s) for s in range(1, 21)] + [0.0] * 30
+    assert record.state == "unfinished"
+
+
+def test_an_exception_marks_the_run_as_failed_and_leaves_its_traceback(tmp_path):
+    def fail() -> None:
+        with tracking.open_run(SMALL, tmp_path / "failed"):
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError, match="disk"):
+        fail()
+    record = load_run(tmp_path / "failed")
+    assert record.failed
+    assert record.state == "failed"
+    traceback = "\n".join(record.series("monitoring/traceback")["value"])
+    assert "the disk is full" in traceback
+    assert "in fail" in traceback
+
+
+def test_a_large_seed_is_kept(tmp_path):
+    tracking.open_run(Config(seed=2**40), tmp_path / "seeded").stop()
+    fields = load_run(tmp_path / "seeded").fields
+    assert fields["config/hyperparameters/seed"] == fields["environment/seed"] == str(2**40)
+
+
+@pytest.mark.parametrize(
+    ("grid", "complaint"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "float32.*uint8"),
+        (np.zeros((3, 4, 4), np.uint8), r"\(3, 4, 4\).*channels last"),
+        (np.zeros((4, 4), np.uint8), r"\(4, 4\)"),
+    ],
+)
+def test_a_picture_of_another_kind_is_refused(grid, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        tracking.log_images(None, grid, step=1)
+
+
+def test_a_grey_picture_is_taken(tmp_path):
+    with tracking.open_run(SMALL, tmp_path / "grey") as run:
+        tracking.log_images(run, np.arange(16, dtype=np.uint8).reshape(4, 4, 1), step=1)
+    [(_, picture)] = load_run(tmp_path / "grey").images("images/fixed_noise")
+    assert np.asarray(picture).ravel().tolist() == list(range(16))
+
+
+def test_the_commit_is_told_and_whether_the_library_differs_from_it(tmp_path):
+    package = tmp_path / "dcgan_lib"
+    package.mkdir()
+    assert tracking._git_state(package) == {}, "no checkout"
+    (package / "code.py").write_text("1")
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert tracking._git_state(package) == {"git_commit": head, "git_dirty": False}
+    (package / "code.py").write_text("2")
+    assert tracking._git_state(package)["git_dirty"]
+    installed = tmp_path / "site-packages/dcgan_lib"
+    installed.mkdir(parents=True)
+    assert tracking._git_state(installed) == {}
