@@ -1,0 +1,253 @@
+"""Any pile of images → a prepared uint8 cache on disk, memory-mapped → batches on the device."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from dcgan_lib import sources
+
+FORMAT = 2  # of the cache: raise it when the same images would be prepared differently
+MOST_BAD = 0.05  # share of unreadable images above which the source itself must be at fault
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Prepared images, with what CelebA's lists say about them; N images, C channels, S pixels a side."""
+
+    images: np.ndarray  # (N, C, S, S) uint8, memory-mapped copy-on-write: a page is read when it is used
+    names: list[str]  # path of each image inside the source, posix, sorted
+    attribute_names: list[str]  # A of them; [] where no list_attr_celeba was found
+    attributes: np.ndarray  # (N, A) int8: 1, -1, and 0 where the image has no row
+    partition: np.ndarray  # (N,) int8: 0 train, 1 valid, 2 test, -1 unknown
+    skipped: list[tuple[str, str]]  # (name, reason) of the images that could not be read
+    fingerprint: str  # hex digest of the prepared images: the same pixels in the same order, from wherever they came
+    source: str  # the path as it was given
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, indices: Any, device: str | torch.device, flip: torch.Tensor | None = None) -> torch.Tensor:
+        """The images at `indices` (n,) on the device: (n, C, S, S) float32 in [-1, 1], mirrored where `flip` (n,)."""
+        pixels = torch.from_numpy(self.images[np.asarray(indices)])
+        if torch.device(device).type == "cuda":
+            pixels = pixels.pin_memory()  # only pinned memory is copied while the GPU computes
+        pixels = pixels.to(device, non_blocking=True)  # as bytes: a quarter of what floats would take
+        if flip is not None:
+            flip = torch.as_tensor(flip).to(device, non_blocking=True)
+            pixels = torch.where(flip[:, None, None, None], pixels.flip(-1), pixels)
+        return pixels.float().div_(127.5).sub_(1)
+
+
+def epoch_order(
+    count: int, batch_size: int, seed: int, epoch: int, flip: bool = False
+) -> list[tuple[np.ndarray, torch.Tensor | None]]:
+    """One epoch's batches as (indices (n,) int64, flip (n,) bool or None): every image once, in a random order.
+
+    A pure function of its arguments, so that a resumed run needs no sampler's state. The last batch holds what
+    is left. `flip` mirrors each image with probability 1/2, and leaves the order as it is without.
+    """
+    random = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
+    order = random.permutation(count)
+    mirrored = torch.from_numpy(random.random(count) < 0.5) if flip else None
+    starts = range(0, count, batch_size)
+    return [(order[i : i + batch_size], None if mirrored is None else mirrored[i : i + batch_size]) for i in starts]
+
+
+def prepare(
+    source: str | Path,
+    image_size: int = 64,
+    channels: int = 3,
+    max_images: int = 0,
+    cache: str | Path = "data/cache",
+    progress: Callable[..., Iterable] = partial(tqdm, disable=None),  # one line in a terminal, quiet in a log
+    workers: int | None = None,
+) -> ImageSet:
+    """The images of a zip or folder, resized (short side, bilinear, antialiased) and centre-cropped to a square.
+
+    They equal torchvision's `Resize` and `CenterCrop`; upright by EXIF, transparency over white, 16 bits scaled
+    to 8. The first call writes them to `<cache>/<key>/`, a later one with the same files and settings maps that.
+
+    source: CelebA's zip, any zip, a folder that holds one, or any tree of JPEG, PNG, WebP, BMP or PPM images.
+    max_images: take the first so many by name; 0: all. workers: threads, by default one a core, at most 8.
+    progress: wraps an iterable, given total=, desc= and unit= as tqdm is.
+
+    Warns of unreadable images, which are left out and named in `skipped`. Raises `FileNotFoundError` where there
+    is no source, `ValueError` where it cannot be used or above 5 % of it is unreadable, `OSError` where the cache
+    cannot be written.
+    """
+    if channels not in (1, 3) or image_size < 1 or max_images < 0 or max_images == 1:
+        raise ValueError(
+            f"channels={channels}, image_size={image_size}, max_images={max_images}: "
+            "channels is 1 or 3, image_size at least 1, max_images 0 (all) or at least 2"
+        )
+    found = sources.find_images(source, max_images)
+    cache = Path(cache).expanduser()
+    folder = cache / f"{image_size}x{image_size}x{channels}-{_key(found)}"
+    shape = (len(found.names), channels, image_size, image_size)
+    prepared = _load(folder, str(source))
+    if prepared is not None:
+        return prepared
+    with found.reading() as read:
+        try:
+            _build(folder, found, read, shape, progress, workers or min(os.cpu_count() or 1, 8))
+        except OSError as error:  # never the source's: an image that cannot be read is skipped
+            raise OSError(
+                error.errno,
+                f"cannot write the cache in {cache.resolve()}: {error.strerror or error}; it needs "
+                f"{np.prod(shape) / 1e6:,.1f} MB there, or pass another folder as cache=",
+            ) from error
+    prepared = _load(folder, str(source))
+    if prepared.skipped:
+        warnings.warn(
+            f"{len(prepared.skipped)} of {len(found.names)} images in {found.path} cannot be read and are left out: "
+            f"{_first(prepared.skipped)}",
+            stacklevel=2,
+        )
+    return prepared
+
+
+def _build(
+    folder: Path,
+    found: sources.Source,
+    read: Callable[[int], bytes],
+    shape: tuple[int, ...],
+    progress: Callable[..., Iterable],
+    workers: int,
+) -> None:
+    """Write the cache folder beside its place and rename it when it is whole; return at once if another process did."""
+    from filelock import FileLock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / ".lock"):
+        if _load(folder) is not None:
+            return
+        if folder.exists():
+            warnings.warn(f"the cache in {folder} is damaged: preparing it anew", stacklevel=3)
+            shutil.rmtree(folder)
+        for stale in folder.parent.glob(".partial-*"):  # whoever wrote it is gone: we hold the lock
+            shutil.rmtree(stale)
+        free = shutil.disk_usage(folder.parent).free
+        if free < np.prod(shape):
+            raise OSError(errno.ENOSPC, f"only {free / 1e6:,.1f} MB are free")
+        partial = folder.with_name(f".partial-{folder.name}")
+        try:
+            partial.mkdir()
+            columns, attributes, partition = sources.read_labels(found.lists, found.names)
+            good, skipped, digest = _write_images(partial / "images.npy", found, read, shape, progress, workers)
+            np.save(partial / "labels.npy", np.column_stack([partition, attributes])[good])
+            names = [found.names[index] for index in good]
+            meta = {"source": str(found.path.resolve()), "fingerprint": digest, "names": names}
+            meta |= {"attribute_names": columns, "skipped": skipped}
+            (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+            partial.rename(folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+def _write_images(
+    path: Path,
+    found: sources.Source,
+    read: Callable[[int], bytes],
+    shape: tuple[int, ...],
+    progress: Callable[..., Iterable],
+    workers: int,
+) -> tuple[list[int], list[tuple[str, str]], str]:
+    """Write the readable images to a .npy file; return their indices, (name, reason) of the others, and a digest.
+
+    Plain writes, not a memory map: on a full disk those raise an error, where a map kills the process.
+    """
+    good, skipped, digest = [], [], hashlib.sha256(str(shape[1:]).encode())
+    decoded = enumerate(_decode_all(read, shape, workers))
+    with path.open("wb") as file, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)  # refused from the header on
+        _write_header(file, shape)
+        for index, image in progress(decoded, total=shape[0], desc="preparing", unit="image"):
+            if isinstance(image, np.ndarray):
+                good.append(index)
+                file.write(image)
+                digest.update(image)
+                continue
+            skipped.append((found.names[index], image))
+            if len(skipped) > MOST_BAD * shape[0]:
+                raise ValueError(
+                    f"{found.path}: {len(skipped)} of the first {index + 1} images cannot be read, "
+                    f"more than {MOST_BAD:.0%} of all {shape[0]}: {_first(skipped)}; repair or remove them"
+                )
+        file.seek(0)
+        _write_header(file, (len(good), *shape[1:]))  # as long as the first: numpy pads it for such growth
+    return good, skipped, digest.hexdigest()
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _decode_all(read: Callable[[int], bytes], shape: tuple[int, ...], workers: int) -> Iterator[np.ndarray | str]:
+    """Every image in order, (C, S, S) uint8, or the reason why it can't be read.
+
+    In threads, as Pillow decodes and resizes without the interpreter's lock: nothing is pickled, so this works
+    in notebooks and on Windows. Only a few chunks are under way at a time, which keeps memory flat.
+    """
+
+    def decode_chunk(indices: range) -> list[np.ndarray | str]:
+        results = []
+        for index in indices:
+            try:
+                results.append(sources.decode(read(index), image_size=shape[2], channels=shape[1]))
+            except Exception as error:  # Pillow and zipfile raise a dozen kinds for damaged files
+                results.append(str(error) or type(error).__name__)
+        return results
+
+    with ThreadPoolExecutor(workers) as pool:
+        pending = deque()
+        for start in range(0, shape[0], 16):
+            pending.append(pool.submit(decode_chunk, range(start, min(start + 16, shape[0]))))
+            if len(pending) > 2 * workers:
+                yield from pending.popleft().result()
+        for chunk in pending:
+            yield from chunk.result()
+
+
+def _load(folder: Path, source: str = "") -> ImageSet | None:
+    """The set that a cache folder holds, or None if there is none or it is damaged."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        labels = np.load(folder / "labels.npy")
+        partition, attributes = labels[:, 0], labels[:, 1:]
+        images = np.load(folder / "images.npy", mmap_mode="c")  # writable in memory only: torch warns of read-only
+        size = (folder / "images.npy").stat().st_size
+        whole = size == images.offset + images.nbytes and len(images) == len(meta["names"]) == len(partition)
+        skipped = [(name, reason) for name, reason in meta["skipped"]]
+        columns, fingerprint = meta["attribute_names"], meta["fingerprint"]
+        prepared = ImageSet(images, meta["names"], columns, attributes, partition, skipped, fingerprint, source)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
+        return None
+    return prepared if whole else None
+
+
+def _key(found: sources.Source) -> str:
+    """What goes in, wherever it lies: the listing holds no path of the source itself."""
+    lists = {stem: hashlib.sha256(data).hexdigest() for stem, data in found.lists.items()}
+    what = [FORMAT, found.names, found.stamps, lists]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _first(skipped: list[tuple[str, str]]) -> str:
+    names = "; ".join(f"{name} ({reason})" for name, reason in skipped[:3])
+    return names + ("; …" if len(skipped) > 3 else "")

@@ -1,0 +1,584 @@
+"""Data: any pile of images comes out as torchvision would prepare it, once, whole, or with one clear line."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import CenterCrop, Compose, Resize
+
+from dcgan_lib import sources
+from dcgan_lib.data import epoch_order, prepare
+
+pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is one that a user would see
+
+ROOT = Path(__file__).parents[1]
+
+
+def picture(width, height, channels=3, seed=0):
+    """Smooth gradients with some noise: (height, width, channels) uint8."""
+    rng = np.random.default_rng((seed, width, height))
+    x, y = np.meshgrid(np.linspace(0, 200, width), np.linspace(0, 200, height))
+    planes = [np.roll(x, seed * 7) if c % 2 else y * (c + 1) / 3 for c in range(channels)]
+    return (np.stack(planes, -1) + rng.integers(0, 55, (height, width, channels))).clip(0, 255).astype(np.uint8)
+
+
+def save_images(folder, count, size=(12, 14), names="{:06d}.png"):
+    for i in range(count):
+        path = folder / names.format(i + 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(*size, seed=i)).save(path)
+    return folder
+
+
+def zip_folder(folder, path, prefix=""):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, prefix + file.relative_to(folder).as_posix())
+    return path
+
+
+@pytest.fixture
+def ready(tmp_path):
+    """prepare() with small images and a cache of the test's own."""
+
+    def prepare_here(source, image_size=8, cache=tmp_path / "cache", **options):
+        return prepare(source, image_size=image_size, cache=cache, **options)
+
+    return prepare_here
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK"])
+def test_agrees_with_torchvisions_resize_and_centre_crop(tmp_path, ready, mode, channels):
+    sizes = np.random.default_rng(1).integers(1, 120, (30, 2)).tolist()
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, size in enumerate([*sizes, [32, 32], [178, 218], [5, 400], [31, 33]]):
+        image = Image.fromarray(picture(*size, seed=i)).convert(mode)
+        image.save(folder / (f"{i:03d}.jpg" if mode == "CMYK" else f"{i:03d}.png"))
+    got = ready(folder, image_size=32, channels=channels).images.astype(int)
+    reference = Compose([Resize(32), CenterCrop(32)])
+    for path, ours in zip(sorted(folder.iterdir()), got, strict=True):
+        theirs = np.asarray(reference(Image.open(path).convert("RGB").convert("L" if channels == 1 else "RGB")))
+        assert np.abs(ours - theirs.reshape(32, 32, channels).transpose(2, 0, 1)).max() <= 1
+    if mode == "L":
+        assert (got == got[:, :1]).all()  # three equal channels
+    assert got.std() > 20
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path, ready):
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(folder / "grey.png")
+    (folder / "grey.pgm").write_bytes(b"P5 8 8 65535\n" + ramp.astype(">u2").tobytes())
+    (folder / "colour.ppm").write_bytes(b"P6 8 8 65535\n" + np.stack([ramp] * 3, -1).astype(">u2").tobytes())
+    for image in ready(folder).images:
+        np.testing.assert_allclose(image, np.broadcast_to(ramp / 257, (3, 8, 8)), atol=1)
+
+
+def test_every_format_transparency_and_rotation(tmp_path, ready):
+    folder = tmp_path / "formats"
+    folder.mkdir()
+    pixels = picture(8, 8)
+    image = Image.fromarray(pixels)
+    for name in ("a.PNG", "b.bmp", "c.ppm"):
+        image.save(folder / name)
+    image.save(folder / "d.webp", lossless=True)
+    alpha = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    Image.fromarray(np.dstack([pixels, alpha])).save(folder / "e.png")
+    palette = Image.fromarray(np.tile(np.uint8([0, 1]), (8, 4)))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.save(folder / "f.png", transparency=0)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # stored lying on its left side: viewers turn it a quarter clockwise
+    Image.fromarray(np.rot90(pixels)).save(folder / "g.png", exif=turned)
+
+    prepared = ready(folder)
+    assert prepared.names == ["a.PNG", "b.bmp", "c.ppm", "d.webp", "e.png", "f.png", "g.png"]
+    exact = pixels.transpose(2, 0, 1)
+    for i in (0, 1, 2, 3, 6):
+        np.testing.assert_array_equal(prepared.images[i], exact)
+    share = alpha / 255
+    np.testing.assert_allclose(prepared.images[4], exact * share + 255 * (1 - share), atol=1)
+    assert prepared.images[5][:, 0, :2].T.tolist() == [[255, 255, 255], [0, 0, 255]]
+
+
+# Where it comes from
+
+
+def test_every_kind_of_source_gives_the_same_images(tmp_path, ready):
+    flat = save_images(tmp_path / "flat" / "img_align_celeba", 4)
+    tree = tmp_path / "tree"
+    for i, file in enumerate(sorted(flat.iterdir())):
+        (tree / f"class{i // 2}").mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tree / f"class{i // 2}")
+    official = tmp_path / "celeba" / "img_align_celeba.zip"
+    official.parent.mkdir()
+    zip_folder(flat, official, prefix="img_align_celeba/")
+    shutil.copytree(flat, official.parent / "img_align_celeba")  # torchvision leaves both
+    Image.fromarray(picture(9, 9)).save(official.parent / "preview.png")
+    deep = tmp_path / "deep" / "down"
+    deep.mkdir(parents=True)
+    windows = zip_folder(flat, deep / "any.zip", prefix="a\\b\\")
+
+    expected = ready(flat)
+    assert expected.images.shape == (4, 3, 8, 8)
+    assert expected.images.dtype == np.uint8
+    assert len(expected) == 4
+    assert expected.names == [f"{i:06d}.png" for i in range(1, 5)]
+    assert expected.attribute_names == []
+    assert expected.attributes.shape == (4, 0)
+    assert expected.partition.tolist() == [-1] * 4
+    for source in (flat.parent, tree, official, official.parent, windows, deep.parent, str(deep)):
+        np.testing.assert_array_equal(ready(source).images, expected.images)
+    assert ready(tree).names[0] == "class0/000001.png"
+    assert ready(official.parent).names[0] == "img_align_celeba/000001.png"
+    assert ready(windows).names[0] == "a/b/000001.png"
+    assert not list(deep.glob("*.png"))  # no zip was extracted
+
+
+def test_litter_and_loops_do_not_count(tmp_path, ready):
+    folder = save_images(tmp_path / "mac", 3)
+    for name in ("__MACOSX/._000001.png", "._000002.png", ".DS_Store", ".hidden/000009.png", "notes.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"litter")
+    packed = zip_folder(folder, tmp_path / "mac.zip")
+    (folder / "again").symlink_to(folder)
+    for source in (folder, packed):
+        assert ready(source).names == ["000001.png", "000002.png", "000003.png"]
+        assert ready(source).skipped == []
+
+
+def test_max_images_takes_the_first_by_name(tmp_path, ready):
+    folder = save_images(tmp_path / "images", 6)
+    every, some = ready(folder), ready(folder, max_images=3)
+    np.testing.assert_array_equal(some.images, every.images[:3])
+    assert some.names == every.names[:3]
+    assert some.fingerprint != every.fingerprint
+    assert len(ready(folder, max_images=100)) == 6
+
+
+ATTRIBUTES = "4\nMale Smiling \n000001.png  1 -1\n000003.png -1  1\n999999.png  1  1\n"
+PARTITION = "000001.png 0\n000002.png 1\n000003.png 2\n"
+KAGGLE = {
+    "list_attr_celeba.csv": "image_id,Male,Smiling\n000001.png,1,-1\n000003.png,-1,1\n",
+    "list_eval_partition.csv": "image_id,partition\n000001.png,0\n000002.png,1\n000003.png,2\n",
+}
+OFFICIAL = {"list_attr_celeba.txt": ATTRIBUTES, "list_eval_partition.txt": PARTITION}
+
+
+@pytest.mark.parametrize("lists", [OFFICIAL, KAGGLE], ids=["official", "kaggle"])
+@pytest.mark.parametrize("place", ["folder", "above", "beside the zip", "in the zip", "in a folder with the zip"])
+def test_lists_are_found_and_matched_by_file_name(tmp_path, ready, place, lists):
+    images = save_images(tmp_path / "celeba" / "img_align_celeba", 4)
+    base = images.parent
+    for name, text in lists.items():
+        (base / name).write_text(text)
+    source = {"folder": base, "above": images}.get(place)
+    if source is None:
+        source = base / "some.zip"
+        zip_folder(base if place == "in the zip" else images, source)
+        shutil.rmtree(images)
+        if place == "in the zip":
+            source = source.rename(tmp_path / "alone.zip")
+        elif place == "in a folder with the zip":
+            source = base
+    prepared = ready(source)
+    assert prepared.attribute_names == ["Male", "Smiling"]
+    assert prepared.attributes.tolist() == [[1, -1], [0, 0], [-1, 1], [0, 0]]  # 0: no row
+    assert prepared.partition.tolist() == [0, 1, 2, -1]
+    assert prepared.attributes.dtype == prepared.partition.dtype == np.int8
+
+
+def test_a_damaged_list_is_an_error(tmp_path, ready):
+    folder = save_images(tmp_path / "images", 3)
+    (folder / "list_attr_celeba.txt").write_text(ATTRIBUTES[: ATTRIBUTES.index("  1\n999")] + "\n")  # cut short
+    with pytest.raises(ValueError, match=r"list_attr_celeba is damaged: the row of 000003.png should hold 2 of -1/1"):
+        ready(folder)
+    (folder / "list_attr_celeba.txt").write_text("<!DOCTYPE html><title>Quota exceeded</title>")
+    with pytest.raises(ValueError, match=r"list_attr_celeba is damaged: it is a web page.*quota"):
+        ready(folder)
+
+
+# The cache
+
+
+def test_second_call_decodes_nothing_and_changes_are_seen(tmp_path, ready, monkeypatch):
+    folder = save_images(tmp_path / "images", 4)
+    packed = zip_folder(folder, tmp_path / "images.zip")
+    first, from_zip = ready(folder), ready(packed)
+
+    def refuse(*_, **__):
+        raise AssertionError("decoded again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "decode", refuse)
+        again = ready(folder)
+        np.testing.assert_array_equal(again.images, first.images)
+        assert (again.names, again.fingerprint) == (first.names, first.fingerprint)
+        moved = ready(shutil.move(packed, tmp_path / "elsewhere.zip"))  # a zip is known by its listing
+        assert moved.fingerprint == from_zip.fingerprint
+        assert moved.source == str(tmp_path / "elsewhere.zip")
+
+    def place(prepared):
+        return prepared.images.filename
+
+    assert from_zip.fingerprint == first.fingerprint  # the same pixels, from wherever they came
+    others = [ready(folder, image_size=9), ready(folder, channels=1)]
+    assert len({first.fingerprint, *(other.fingerprint for other in others)}) == 3
+
+    places = {place(first)}
+    os.utime(folder / "000002.png", ns=(1, 1))
+    places.add(place(ready(folder)))
+    (folder / "list_eval_partition.txt").write_text(PARTITION)
+    places.add(place(ready(folder)))
+    (folder / "000004.png").rename(folder / "000005.png")
+    places.add(place(ready(folder)))
+    assert len(places) == 4
+    assert ready(folder).fingerprint == first.fingerprint  # none of that touched a pixel
+
+
+def the_cache(tmp_path):
+    """The one cache folder that there is, and nothing half-made beside it."""
+    (folder,) = [p for p in (tmp_path / "cache").iterdir() if p.name != ".lock"]
+    assert not folder.name.startswith(".partial")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: os.truncate(folder / "images.npy", 200),
+        lambda folder: (folder / "images.npy").write_bytes(b""),
+        lambda folder: os.truncate(folder / "images.npy", 4000),
+        lambda folder: (folder / "meta.json").write_text('{"names": ['),
+        lambda folder: (folder / "meta.json").write_text("{}"),
+        lambda folder: os.truncate(folder / "labels.npy", 100),
+        lambda folder: (folder / "labels.npy").unlink(),
+    ],
+)
+def test_damaged_cache_is_rebuilt_with_a_word(tmp_path, ready, damage):
+    source = save_images(tmp_path / "images", 4)
+    expected = np.array(ready(source).images)
+    damage(the_cache(tmp_path))
+    with pytest.warns(UserWarning, match=r"the cache in .* is damaged: preparing it anew"):
+        again = ready(source)
+    np.testing.assert_array_equal(again.images, expected)
+    ready(source)  # without a word
+
+
+def test_interrupted_build_leaves_nothing(tmp_path, ready):
+    source = save_images(tmp_path / "images", 40)
+
+    def interrupt(iterable, **_):
+        for i, item in enumerate(iterable):
+            if i == 20:
+                raise KeyboardInterrupt
+            yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        ready(source, progress=interrupt)
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [".lock"]
+    assert len(ready(source)) == 40
+
+
+HALFWAY = """
+import sys, time
+from pathlib import Path
+from dcgan_lib.data import prepare
+
+def pause(iterable, **_):
+    for i, item in enumerate(iterable):
+        if i == 20:
+            print("halfway", flush=True)
+            while not Path("go").exists():
+                time.sleep(0.01)
+        yield item
+
+print(len(prepare("images", image_size=8, cache="cache", progress=pause)))
+"""
+
+
+@pytest.fixture
+def halfway(tmp_path):
+    """Another process that has prepared 20 of 40 images, and goes on when the file `go` is there."""
+    save_images(tmp_path / "images", 40)
+    child = subprocess.Popen(
+        [sys.executable, "-c", HALFWAY],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "halfway\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+def test_killed_build_is_not_taken_for_whole(tmp_path, ready, halfway):
+    halfway.kill()
+    halfway.wait()
+    assert list((tmp_path / "cache").glob(".partial-*"))
+    assert len(ready(tmp_path / "images")) == 40
+    the_cache(tmp_path)
+
+
+def test_two_processes_at_once_share_one_build(tmp_path, ready, halfway, monkeypatch):
+    monkeypatch.setattr(sources, "decode", None)  # this process must wait for the other's work
+    results = []
+    waiting = threading.Thread(target=lambda: results.append(ready(tmp_path / "images")))
+    waiting.start()
+    time.sleep(0.2)
+    assert waiting.is_alive()
+    (tmp_path / "go").touch()
+    waiting.join(timeout=20)
+    assert len(results[0]) == 40
+    assert halfway.communicate(timeout=20)[0] == "40\n"
+    the_cache(tmp_path)
+
+
+def test_progress_is_told_the_total_and_a_log_stays_quiet(tmp_path, ready, capfd):
+    source = save_images(tmp_path / "images", 4)
+    told = {}
+
+    def progress(iterable, **options):
+        told.update(options, steps=0)
+        for item in iterable:
+            told["steps"] += 1
+            yield item
+
+    ready(source, progress=progress, workers=1)
+    assert (told["total"], told["steps"], told["unit"]) == (4, 4, "image")
+    ready(source, image_size=9)
+    assert capfd.readouterr() == ("", "")
+
+
+# What can be wrong
+
+
+def bomb():
+    """A PNG of 41 bytes that promises 50,000 × 50,000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zipfile.crc32(header))
+        + bytes(4)
+        + b"IDAT"
+    )
+
+
+def add_bad_images(folder):
+    (folder / "000010a.png").write_bytes((folder / "000010.png").read_bytes()[:-150])
+    (folder / "000020a.jpg").write_bytes(b"")
+    (folder / "000030a.png").write_bytes(bomb())
+    (folder / "000040a.ppm").write_bytes(b"P6 10000 10000 255\n")  # Pillow itself would only warn of this many
+    (folder / "000050a.jpg").write_bytes(b"<!DOCTYPE html>")
+    Image.new("L", (900, 1)).save(folder / "000060a.png")
+    (folder / "000070a.png").symlink_to(folder / "nowhere.png")
+
+
+def test_bad_images_are_skipped_named_and_counted(tmp_path, ready):
+    folder = save_images(tmp_path / "images", 140)
+    expected = np.array(ready(folder).images)
+    add_bad_images(folder)
+    with pytest.warns(UserWarning, match=r"7 of 147 images in .* left out: 000010a.png \(.*; …$") as caught:
+        prepared = ready(folder)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(prepared.images, expected)
+    assert prepared.names == [f"{i:06d}.png" for i in range(1, 141)]
+    reasons = dict(prepared.skipped)
+    for name, reason in {
+        "000010a.png": "truncated|broken",
+        "000020a.jpg": "empty",
+        "000030a.png": "exceeds limit",
+        "000040a.ppm": "exceeds limit",
+        "000050a.jpg": "not a JPEG",
+        "000060a.png": "900x1 pixels: too oblong",
+        "000070a.png": "No such file",
+    }.items():
+        assert any(word in reasons[name] for word in reason.split("|")), reasons[name]
+    assert ready(folder).skipped == prepared.skipped  # without a second warning
+
+
+def test_damaged_member_of_a_zip_is_skipped(tmp_path, ready):
+    packed = zip_folder(save_images(tmp_path / "images", 30), tmp_path / "images.zip")
+    content = bytearray(packed.read_bytes())
+    content[content.index(b"IDAT") + 20] ^= 255
+    packed.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"1 of 30 .* 000001.png \(Bad CRC-32"):
+        assert len(ready(packed)) == 29
+
+
+def test_too_many_bad_images_are_an_error_and_nothing_is_cached(tmp_path, ready):
+    folder = save_images(tmp_path / "images", 40)
+    for i in (5, 6, 7):
+        (folder / f"{i:06d}.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"3 of the first 7 .* more than 5% of all 40: 000005.png \(not a JPEG"):
+        ready(folder)
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def test_a_source_that_holds_nothing_says_so(tmp_path, ready):
+    with pytest.raises(FileNotFoundError, match=r"no data at .*nowhere.*data/README\.md"):
+        ready(tmp_path / "nowhere")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "notes.txt").write_text("no image")
+    with pytest.raises(ValueError, match=r"empty holds no images \(\.jpg \.jpeg \.png .*at least two"):
+        ready(empty)
+    with pytest.raises(ValueError, match=r"empty\.zip holds no images \(\.jpg"):
+        ready(zip_folder(empty, tmp_path / "empty.zip"))
+    one = save_images(tmp_path / "one", 1)
+    with pytest.raises(ValueError, match="one holds only one image"):
+        ready(one)
+    zip_folder(one, one / "rest.zip")
+    with pytest.raises(ValueError, match=r"one loose image, but also .*rest\.zip"):
+        ready(one)
+    for name in ("a.zip", "b.zip"):
+        zip_folder(one, empty / name)
+    with pytest.raises(ValueError, match=r"holds 2 zips \(a\.zip, b\.zip\): name one"):
+        ready(empty)
+    with pytest.raises(ValueError, match="max_images=1: "):
+        ready(save_images(tmp_path / "two", 2), max_images=1)
+    with pytest.raises(ValueError, match="channels=4"):
+        ready(tmp_path / "two", channels=4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda whole: whole[: len(whole) // 2], r"no zip, or one cut short \(File is not a zip file\)"),
+        (lambda whole: b"7z\xbc\xaf", r"no zip, or one cut short"),
+        (lambda whole: b"<!DOCTYPE html><html>Quota exceeded", r"a web page, .*quota.*data/README\.md"),
+    ],
+)
+def test_a_file_that_is_no_whole_zip_is_refused(tmp_path, ready, content, message):
+    packed = zip_folder(save_images(tmp_path / "images", 4), tmp_path / "images.zip")
+    packed.write_bytes(content(packed.read_bytes()))
+    with pytest.raises(ValueError, match=message):
+        ready(packed)
+
+
+@pytest.mark.parametrize("name", ["../out.png", "a/../../out.png", "/etc/out.png", "C:/out.png", "..\\out.png"])
+def test_a_zip_that_climbs_out_of_its_folder_is_refused(tmp_path, ready, name):
+    packed = zip_folder(save_images(tmp_path / "images", 2), tmp_path / "images.zip")
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr(name, b"")
+    with pytest.raises(ValueError, match=r"unsafe: its member .*out\.png' climbs out of the folder"):
+        ready(packed)
+
+
+def test_a_cache_that_cannot_be_written_says_where_and_how_much(tmp_path, ready, monkeypatch):
+    source = save_images(tmp_path / "images", 700)
+    line = r"cannot write the cache in .*cache.*: {}; it needs 0\.1 MB there, or pass another folder as cache="
+
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=line.format("Not a directory").replace("cache.*:", "file.*:")):
+        ready(source, cache=tmp_path / "file" / "cache")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+        with pytest.raises(OSError, match=line.format(r"only 0\.0 MB are free")) as caught:
+            ready(source)
+        assert caught.value.errno == errno.ENOSPC
+
+    resource = pytest.importorskip("resource")  # a disk that fills up on the way: real writes that fail
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(OSError, match=line.format("File too large")):
+            ready(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [".lock"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only disk")))
+        with pytest.raises(OSError, match=line.format("Read-only disk")):
+            ready(source)
+    assert len(ready(source)) == 700
+
+
+def test_a_whole_cache_is_read_even_where_it_cannot_be_written(tmp_path, ready, monkeypatch):
+    source = save_images(tmp_path / "images", 3)
+    ready(source)
+    monkeypatch.setattr(Path, "mkdir", None)
+    assert len(ready(source)) == 3
+
+
+# Batches
+
+
+def devices():
+    return ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+
+
+@pytest.mark.parametrize("device", devices())
+def test_batches_span_exactly_minus_one_to_one_and_flip(tmp_path, ready, device):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, value in enumerate((0, 255, 51)):
+        Image.new("RGB", (8, 8), (value,) * 3).save(folder / f"{i}.png")
+    Image.fromarray(picture(8, 8)).save(folder / "3.png")
+    images = ready(folder)
+
+    batch = images.batch(np.array([1, 0, 2]), device)
+    assert batch.shape == (3, 3, 8, 8)
+    assert batch.dtype == torch.float32
+    assert batch.device.type == device
+    assert [x.unique().tolist() for x in batch[:2]] == [[1.0], [-1.0]]
+    torch.testing.assert_close(batch[2].cpu(), torch.full((3, 8, 8), -0.6))
+
+    plain, mirrored = images.batch([3, 3], device, flip=torch.tensor([False, True]))
+    assert torch.equal(mirrored, plain.flip(-1))
+    assert not torch.equal(mirrored, plain)
+    assert torch.equal(plain, images.batch(torch.tensor([3]), device)[0])
+    images.images[0] = 7  # the map is private: what a notebook writes never reaches the disk
+    assert ready(folder).images[0].max() == 0
+
+
+def test_epoch_order_takes_every_image_once_and_repeats_itself():
+    def flat(*arguments, **options):
+        return np.concatenate([indices for indices, _ in epoch_order(*arguments, **options)]).tolist()
+
+    order = epoch_order(103, 10, seed=5, epoch=2)
+    assert [len(indices) for indices, _ in order] == [10] * 10 + [3]
+    assert all(flip is None for _, flip in order)
+    assert sorted(flat(103, 10, 5, 2)) == list(range(103))
+    assert flat(103, 10, 5, 2) == flat(103, 10, 5, 2) == flat(103, 7, 5, 2) == flat(103, 10, 5, 2, flip=True)
+    orders = [flat(103, 10, seed, epoch) for seed in range(5) for epoch in range(5)]
+    assert len(set(map(tuple, orders))) == 25
+
+    flips = torch.cat([flip for _, flip in epoch_order(1000, 64, 0, 0, flip=True)])
+    again = torch.cat([flip for _, flip in epoch_order(1000, 64, 0, 0, flip=True)])
+    assert flips.dtype == torch.bool
+    assert torch.equal(flips, again)
+    assert 400 < flips.sum() < 600
+
+
+def test_meta_tells_which_source_a_cache_folder_belongs_to(tmp_path, ready):
+    source = save_images(tmp_path / "images", 3)
+    ready(source)
+    assert json.loads((the_cache(tmp_path) / "meta.json").read_text())["source"] == str(source)
