@@ -101,8 +101,15 @@ class Config:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """A Config from a .yaml or .json file."""
-        return cls.from_dict(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})  # JSON is YAML
+        """A Config from a .yaml or .json file, or from a run's config.json, which has it under "config"."""
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}  # JSON is YAML
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} holds no settings: write one `name: value` on a line")
+        return cls.from_dict(values.get("config", values))
+
+    def replace(self, **settings: Any) -> Self:
+        """The same Config with some settings changed, checked like a new one."""
+        return self.from_dict(self.to_dict() | settings)
 
     @classmethod
     def from_notebook(cls, namespace: dict[str, Any], also: tuple[str, ...] = ()) -> Self:

@@ -63,9 +63,8 @@ def choose_run(runs: Path, config: Config, label: str) -> str:
     """The newest unfinished run of this very Config, to go on with it, or a new name: label-date-time."""
     for folder in sorted(runs.glob(f"{label}-*"), reverse=True):
         try:
-            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            same = Config.from_dict(about["config"]) == config
-        except (OSError, ValueError, KeyError, TypeError):
+            same = Config.from_file(folder / "config.json") == config
+        except (OSError, ValueError, TypeError):  # no run, or one of another version
             continue
         if same and not is_finished(folder):
             return folder.name
@@ -110,6 +109,7 @@ def launch(config: Config, folder: Path) -> None:
             kernel_name="python3",
             progress_bar=False,
             stdout_file=status,
+            extra_arguments=["--log-level=ERROR"],  # the kernel's: it warns of every TCP connection, the local ones too
         )
     finally:
         status.end()
@@ -145,7 +145,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         values = yaml.safe_load(given.settings.read_text(encoding="utf-8")) or {}
-        config = Config.from_dict(values | {name: yaml.safe_load(value) for name, value in given.set})
+        config = Config.from_dict(values).replace(**{name: yaml.safe_load(value) for name, value in given.set})
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         return _say(f"{given.settings}: {error}")
 

@@ -78,3 +78,14 @@ def test_from_notebook_refuses_a_parameter_that_papermill_made_up():
 
 def test_differences_name_both_values():
     assert Config(seed=1).differences(Config(seed=2)) == {"seed": (1, 2)}
+
+
+def test_a_runs_own_file_is_read_too(tmp_path):
+    (tmp_path / "config.json").write_text('{"config": {"epochs": 7}, "environment": {"torch": "2.11"}}')
+    assert Config.from_file(tmp_path / "config.json") == Config(epochs=7)
+
+
+def test_replace_checks_like_a_new_config():
+    assert Config().replace(epochs=7, beta1=0.0) == Config(epochs=7, beta1=0.0)
+    with pytest.raises(ValueError, match="unknown setting 'epoch'"):
+        Config().replace(epoch=7)

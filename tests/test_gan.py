@@ -4,14 +4,9 @@ import pytest
 import torch
 
 from dcgan_lib.checkpoint import CheckpointError
-from dcgan_lib.config import Config
 from dcgan_lib.device import choose_device, choose_precision
 from dcgan_lib.gan import GAN
 from dcgan_lib.train import fit
-
-
-def changed(config, **settings):
-    return Config.from_dict(config.to_dict() | settings)
 
 
 def test_sampling_is_repeatable_and_leaves_the_statistics_alone(tiny, images):
@@ -33,7 +28,7 @@ def test_an_image_does_not_depend_on_its_neighbours_in_the_batch(tiny, images):
 
 
 def test_the_average_lags_half_life_images_behind(tiny):
-    gan = GAN(changed(tiny, average_half_life=100))
+    gan = GAN(tiny.replace(average_half_life=100))
     with torch.no_grad():
         for parameter in gan.generator.parameters():
             parameter.add_(1.0)
@@ -44,7 +39,7 @@ def test_the_average_lags_half_life_images_behind(tiny):
 
 
 def test_the_average_takes_batchnorms_statistics_along(tiny, images):
-    gan = GAN(changed(tiny, average_half_life=1))
+    gan = GAN(tiny.replace(average_half_life=1))
     list(fit(gan, images))
     for ours, theirs in zip(gan.averaged.buffers(), gan.generator.buffers(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.05)  # a half-life of one image: nearly the same
@@ -67,10 +62,10 @@ def test_resume_takes_more_epochs_and_refuses_another_config(tiny, images, tmp_p
     list(fit(gan, images))
     gan.save(path, images)
 
-    longer = GAN(changed(tiny, epochs=5, log_every=1)).resume(path, images)
+    longer = GAN(tiny.replace(epochs=5, log_every=1)).resume(path, images)
     assert [r.step for r in fit(longer, images)] == [13, 14, 15]
     with pytest.raises(CheckpointError, match=r"another Config: batch_size was 8 and is now 4; set it back, or"):
-        GAN(changed(tiny, batch_size=4)).resume(path, images)
+        GAN(tiny.replace(batch_size=4)).resume(path, images)
 
 
 def test_resume_refuses_other_images(tiny, images, tmp_path):

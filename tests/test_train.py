@@ -53,7 +53,7 @@ def test_train_step_is_the_articles_loop(dtype, steps, tolerance):
 def test_smoothed_labels_reach_the_discriminator_alone(tiny, images):
     real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
     plain = train_step(GAN(tiny), real, z)
-    smooth = train_step(GAN(Config.from_dict(tiny.to_dict() | {"label_smoothing": 0.1})), real, z)
+    smooth = train_step(GAN(tiny.replace(label_smoothing=0.1)), real, z)
     assert smooth["loss_d"] != plain["loss_d"]
     assert smooth["d_real"] == plain["d_real"]
     logit = torch.logit(plain["d_fake_after"])
@@ -63,7 +63,7 @@ def test_smoothed_labels_reach_the_discriminator_alone(tiny, images):
 def test_bf16_stays_near_fp32(tiny, images):
     real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
     full = train_step(GAN(tiny), real, z)
-    half = train_step(GAN(Config.from_dict(tiny.to_dict() | {"precision": "bf16"})), real, z)
+    half = train_step(GAN(tiny.replace(precision="bf16")), real, z)
     for name in SERIES:
         assert half[name].dtype == torch.float32
         assert half[name].item() == pytest.approx(full[name].item(), rel=0.02)
@@ -81,7 +81,7 @@ def test_fit_reports_every_step_once_and_marks_what_is_due(tiny, images):
 
 
 def test_the_last_step_is_due_wherever_it_falls(tiny, images):
-    config = Config.from_dict(tiny.to_dict() | {"sample_every": 100, "checkpoint_every": 100, "log_every": 100})
+    config = tiny.replace(sample_every=100, checkpoint_every=100, log_every=100)
     (report,) = run_to_the_end(GAN(config), images)
     assert (report.step, report.sample_due, report.checkpoint_due) == (12, True, True)
 
@@ -92,13 +92,13 @@ def test_the_same_config_gives_the_same_weights_bit_for_bit(tiny, images):
     torch.rand(3)  # what others draw from the global source changes nothing
     run_to_the_end(two, images)
     assert same(weights(one), weights(two))
-    other = GAN(Config.from_dict(tiny.to_dict() | {"seed": 1}))
+    other = GAN(tiny.replace(seed=1))
     run_to_the_end(other, images)
     assert not same(weights(one), weights(other))
 
 
 def test_sampling_and_reporting_change_nothing_in_training(tiny, images):
-    quiet = GAN(Config.from_dict(tiny.to_dict() | {"log_every": 12, "sample_every": 12, "checkpoint_every": 12}))
+    quiet = GAN(tiny.replace(log_every=12, sample_every=12, checkpoint_every=12))
     run_to_the_end(quiet, images)
     busy = GAN(tiny)
     for _ in fit(busy, images):
@@ -107,7 +107,7 @@ def test_sampling_and_reporting_change_nothing_in_training(tiny, images):
 
 
 def test_fewer_images_than_a_batch_is_told_before_training(tiny, images):
-    gan = GAN(Config.from_dict(tiny.to_dict() | {"batch_size": 32}))
+    gan = GAN(tiny.replace(batch_size=32))
     with pytest.raises(ValueError, match=r"batch_size is 32, but memory has 20 images: lower it"):
         next(fit(gan, images))
 
@@ -182,7 +182,7 @@ torch.save([*gan.generator.state_dict().values(), *gan.averaged.state_dict().val
 
 
 def test_a_run_killed_at_any_step_ends_with_the_weights_of_one_never_killed(tiny, tmp_path):
-    config = Config.from_dict(tiny.to_dict() | {"average_half_life": 20, "flip": True, "checkpoint_every": 3})
+    config = tiny.replace(average_half_life=20, flip=True, checkpoint_every=3)
     (tmp_path / "never").mkdir()
     (tmp_path / "killed").mkdir()
     config.save(tmp_path / "never/config.yaml")

@@ -1,0 +1,207 @@
+"""The training notebook in batch: through papermill and the launcher, finished, resumed, stopped and refused."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from dcgan_lib import launch
+from dcgan_lib.config import Config
+from dcgan_lib.faces import draw_faces
+from dcgan_lib.runs import load_run
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Settings of a training that takes a second, on 96 drawn faces of its own."""
+    folder = tmp_path_factory.mktemp("quick")
+    draw_faces(folder / "faces", count=96)
+    config = Config.from_file(PROJECT / "configs/quick.yaml").replace(data=folder / "faces", max_images=96, epochs=4)
+    config.save(folder / "quick.yaml")
+    return folder / "quick.yaml"
+
+
+def train(settings, runs, *arguments):
+    command = [sys.executable, "-m", "dcgan_lib.launch", str(settings), "--runs", str(runs), *arguments]
+    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def wait_for(path, process):
+    for _ in range(1200):
+        if path.exists() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    assert path.exists(), process.communicate()
+
+
+def kernel_of(launcher):
+    """The process id of the launcher's kernel, from /proc."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        number, _, rest = stat.read_text().partition(" ")
+        if int(rest.rpartition(")")[2].split()[1]) == launcher:
+            return int(number)
+    raise AssertionError(f"{launcher} has no child")
+
+
+@pytest.fixture(scope="module")
+def finished(quick, tmp_path_factory):
+    """A run that went through in one go: its folder, and what was printed."""
+    runs = tmp_path_factory.mktemp("runs")
+    code, out, err = finish(train(quick, runs, "--run", "whole"))
+    assert code == 0, err
+    return runs / "whole", out, err
+
+
+def test_a_run_leaves_its_folder_complete_and_says_what_next(finished):
+    folder, out, err = finished
+    assert {path.name for path in folder.iterdir()} >= {"config.json", "checkpoint.pt", "samples", "neptune"}
+    assert [path.name for path in sorted((folder / "samples").iterdir())] == ["000004.png", "000008.png", "000012.png"]
+    for told in (f"{folder}  (12 steps, finished)", "Dloss ", "Gloss ", "000012.png", "python -m dcgan_lib.runs"):
+        assert told in out
+    assert err.strip() == f"starting {folder}"  # quiet in a log: no bar, not a line an update
+
+
+def test_its_record_has_every_step_and_the_articles_fields(finished):
+    record = load_run(finished[0])
+    for name in ("Dloss", "Gloss", "D_x", "D_G_z1", "D_G_z2"):
+        assert record.series(f"training/batch/{name}")["step"].tolist() == list(range(1, 13))
+    assert [step for step, _ in record.images("images/fixed_noise")] == [0, 4, 8, 12]
+    assert record.fields["config/dataset/size"] == 96
+    assert "ConvTranspose2d" in record.text("io_files/artifacts/Generator_arch")
+    assert "LeakyReLU" in record.text("io_files/artifacts/Discriminator_arch")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the kernel in /proc")
+def test_killed_and_started_again_it_ends_the_same_and_its_record_joins_on(quick, finished, tmp_path):
+    slowed = train(quick, tmp_path, "--run", "killed")
+    folder = tmp_path / "killed"
+    wait_for(folder / "checkpoint.pt", slowed)
+    os.kill(kernel_of(slowed.pid), signal.SIGKILL)  # in the middle of its training
+    code, _, err = finish(slowed)
+    assert code == 1
+    assert "died" in err
+
+    code, _, err = finish(train(quick, tmp_path, "--run", "killed"))
+    assert code == 0, err
+    assert "going on with" in err
+    states = [torch.load(f / "checkpoint.pt", weights_only=True)["gan"] for f in (folder, finished[0])]
+    for name, value in states[0]["generator"].items():
+        assert torch.equal(value, states[1]["generator"][name])
+    record, whole = load_run(folder), load_run(finished[0])
+    for name in ("training/batch/Dloss", "training/batch/D_G_z2"):
+        assert record.series(name)[["step", "value"]].equals(whole.series(name)[["step", "value"]])
+    assert [step for step, _ in record.images("images/fixed_noise")] == [0, 4, 8, 12]
+
+
+def test_ctrl_c_saves_closes_the_run_and_says_how_to_go_on(quick, tmp_path):
+    long = quick.with_name("long.yaml")
+    Config.from_file(quick).replace(epochs=400).save(long)
+    process = train(long, tmp_path, "--run", "stopped")
+    wait_for(tmp_path / "stopped/checkpoint.pt", process)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finish(process)
+    assert code == 130
+    assert "the same command goes on from there" in err
+    record = load_run(tmp_path / "stopped")
+    assert record.state == "interrupted"
+    step = torch.load(tmp_path / "stopped/checkpoint.pt", weights_only=True)["gan"]["step"]
+    assert record.series("training/batch/Dloss")["step"].iloc[-1] == step
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "lerning_rate_d", "1e-4"], r"unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'\?"),
+        (["--set", "image_size", "48"], r"image_size is 48: choose one of"),
+        (["--set", "epochs", "five"], r"epochs is 'five': it must be of type int"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_starts(quick, tmp_path, arguments, message):
+    code, _, err = finish(train(quick, tmp_path / "runs", *arguments))
+    assert code == 1
+    assert re.search(message, err)
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_failure_in_the_notebook_is_one_line_and_the_way_to_the_traceback(quick, tmp_path):
+    code, _, err = finish(train(quick, tmp_path, "--run", "bad", "--set", "data", str(tmp_path / "nowhere")))
+    assert code == 1
+    assert re.search(r"FileNotFoundError: .*nowhere", err)
+    assert "Traceback" not in err
+    assert "bad/notebook.ipynb" in err
+
+
+def test_plain_papermill_refuses_a_parameter_that_does_not_exist(quick, tmp_path):
+    command = ["-m", "papermill", "notebooks/03_training.ipynb", tmp_path / "out.ipynb", "--no-progress-bar"]
+    command += ["-f", quick, "-p", "epoch", "9", "-p", "runs", tmp_path / "runs"]
+    done = subprocess.run([sys.executable, *command], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "papermill passed 'epoch', no parameter here: did you mean 'epochs'?" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_in_progress_is_not_trained_by_a_second_process(quick, tmp_path):
+    with launch.claim(tmp_path / "mine"):
+        code = f"""
+from pathlib import Path
+from dcgan_lib.launch import claim
+with claim(Path({str(tmp_path)!r}) / "mine", wait=0.1):
+    pass
+"""
+        done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert re.search(r"RuntimeError: .*mine is being trained by another process: wait for it, or", done.stderr)
+    with launch.claim(tmp_path / "mine", wait=0.1):
+        pass
+
+
+def test_the_newest_unfinished_run_of_the_same_settings_is_gone_on_with(finished, tmp_path):
+    config = Config.from_file(finished[0] / "config.json")
+    assert launch.is_finished(finished[0])
+    (tmp_path / "cpu-1").mkdir()
+    (tmp_path / "cpu-1/config.json").write_text(json.dumps({"config": config.to_dict()}))
+    assert launch.choose_run(tmp_path, config, "cpu") == "cpu-1"
+    assert launch.choose_run(tmp_path, config.replace(epochs=9), "cpu") != "cpu-1"
+    assert launch.choose_run(tmp_path, config, "gpu").startswith("gpu-2")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_status_is_one_line_in_a_terminal_and_quiet_in_a_log(terminal, monkeypatch):
+    written = []
+
+    class Stream:
+        def isatty(self):
+            return terminal
+
+        def write(self, text):
+            written.append(text)
+
+        def flush(self):
+            pass
+
+    monkeypatch.setenv("COLUMNS", "40")
+    status = launch.StatusLine(Stream())
+    status.write("first line\nsecond line that is much longer than the terminal is wide\n")
+    status.write("third\n")
+    status.end()
+    text = "".join(written)
+    assert "\n" not in text
+    if terminal:
+        assert all(len(piece) <= 39 for piece in text.split("\r"))
+        assert "third" in text
+    else:
+        assert text == ""
