@@ -77,10 +77,11 @@ class Discriminator(nn.Module):
 
 @torch.no_grad()
 def init_weights(network: nn.Module, generator: torch.Generator | None = None) -> nn.Module:
-    """Draw a network's weights as Radford et al. 2016, section 4, prescribe, in place; gives the network back.
+    """Draw a network's weights as DCGAN prescribes, in place; gives the network back.
 
-    Convolutions of both kinds: N(0, 0.02). BatchNorm: scale N(1, 0.02), shift 0. 0.02 is the standard deviation.
-    Layers are told by their type, so that wrapped ones are found too; `generator` makes the draw repeatable.
+    Convolutions of both kinds: N(0, 0.02), where 0.02 is the standard deviation (Radford et al. 2016, section 4).
+    BatchNorm: scale N(1, 0.02), shift 0 (the authors' code). Layers are told by their type, so that wrapped ones are
+    found too; `generator` makes the draw repeatable.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):

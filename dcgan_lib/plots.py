@@ -1,13 +1,14 @@
 """Pictures of images and of curves: matplotlib figures and files from plain data, none shown behind your back."""
 
-import tempfile
+import base64
+import hashlib
+import io
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from string import Template
 
-import matplotlib as mpl
 import numpy as np
 import torch
-from matplotlib.animation import FuncAnimation, HTMLWriter
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -62,6 +63,7 @@ def plot_curves(
     curves: Curves,
     *,
     colours: Sequence[str] | None = None,
+    xlabel: str = "step",
     ylabel: str = "",
     title: str = "",
     guides: Mapping[str, float] | None = None,
@@ -78,18 +80,20 @@ def plot_curves(
     for index, (label, (steps, values)) in enumerate(curves.items()):
         colour = colours[index] if colours else f"C{index}"
         average = bool(smooth) and len(values) > 2 * smooth
-        axes.plot(steps, values, color=colour, alpha=0.25 if average else 1, lw=0.8, label=None if average else label)
-        if average:
+        if not average:
+            axes.plot(steps, values, color=colour, lw=1.8, label=label)
+        else:
+            axes.plot(steps, values, color=colour, lw=0.8, alpha=0.25)
             axes.plot(steps, smoothed(values, smooth), color=colour, lw=1.8, label=label)
     for label, height in (guides or {}).items():
         axes.axhline(height, color=COLOURS["reference"], ls="--", lw=1)
         axes.annotate(label, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
-    axes.set_xlabel("step")
+    axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
-    axes.set_title(title)
+    axes.set_title(title, loc="left")
     axes.grid(alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=len(curves), frameon=False)  # beside the curves it would hide some
     return figure
 
 
@@ -107,36 +111,63 @@ def film_strip(frames: Sequence[tuple[int, Image.Image]], count: int = 6, width:
 
 
 def animate(frames: Sequence[tuple[int, Image.Image]], kilobytes: int = 400, seconds: float = 6.0) -> str:
-    """A player in HTML with every frame in it, (step, picture) each, smaller than `kilobytes`.
+    """A player in HTML with every frame in it, (step, picture) each, of at most `kilobytes`.
 
-    Play it, step through it, drag its slider. matplotlib leaves out the frames past its embed limit; here none is: the
-    frames are compressed more, then made smaller, until all of them fit. `ValueError` if they can't.
+    Press play, or drag the slider. matplotlib's own player leaves out the frames past its limit, and fetches its
+    buttons from the network; here the frames are compressed more, then made smaller, until all of them fit. Raises
+    `ValueError` where they can't.
     """
     if not frames:
         raise ValueError("there are no frames to animate: train with a smaller sample_every")
-    for width, quality in ((4.2, 80), (4.2, 60), (4.2, 40), (3.4, 40), (2.6, 40), (2.0, 35), (1.5, 30)):
-        html = _player(frames, width, quality, 1000 * seconds / len(frames))
-        if len(html) <= 1000 * kilobytes:
-            return html
+    for side, quality in ((530, 80), (530, 60), (400, 60), (400, 40), (300, 40), (200, 40), (130, 30)):
+        pictures = [_jpeg_url(picture, side, quality) for _, picture in frames]
+        if sum(map(len, pictures)) + 2000 <= 1000 * kilobytes:
+            steps = [step for step, _ in frames]
+            values = {
+                "pictures": json.dumps(pictures),
+                "steps": json.dumps(steps),
+                "last": len(frames) - 1,
+                "pause": round(1000 * seconds / len(frames)),
+                "id": "player" + hashlib.sha256(pictures[-1].encode()).hexdigest()[:12],  # same frames, same page
+                "width": min(frames[0][1].width, 530),
+            }
+            return PLAYER.substitute(values)
     raise ValueError(f"{len(frames)} frames don't fit into {kilobytes} KB: animate every second one, say frames[::2]")
 
 
-def _player(frames: Sequence[tuple[int, Image.Image]], width: float, quality: int, interval: float) -> str:
-    aspect = frames[0][1].height / frames[0][1].width
-    figure = Figure(figsize=(width, width * aspect + 0.3))
-    axes = figure.add_axes((0, 0, 1, width * aspect / (width * aspect + 0.3)))
-    axes.axis("off")
-    picture = axes.imshow(frames[0][1])
+def _jpeg_url(picture: Image.Image, side: int, quality: int) -> str:
+    small = picture.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=quality, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
-    def draw(frame: tuple[int, Image.Image]) -> list:
-        picture.set_data(np.asarray(frame[1]))
-        axes.set_title(f"step {frame[0]:,}", fontsize=9, pad=3)
-        return [picture]
 
-    with tempfile.TemporaryDirectory() as folder, mpl.rc_context({"animation.frame_format": "jpeg"}):
-        path = Path(folder) / "animation.html"
-        # Without `embed_limit` matplotlib drops the frames past 20 MB in silence.
-        writer = HTMLWriter(fps=1000 / interval, embed_frames=True, default_mode="loop", embed_limit=1000)
-        animation = FuncAnimation(figure, draw, frames=list(frames), interval=interval, blit=False)
-        animation.save(path, writer=writer, dpi=100, savefig_kwargs={"pil_kwargs": {"quality": quality}})
-        return path.read_text(encoding="utf-8")
+PLAYER = Template("""\
+<div id="$id" style="width: ${width}px; font: 13px sans-serif">
+  <img style="width: 100%; display: block" alt="what the generator draws from the same noise, step by step">
+  <div style="display: flex; gap: 8px; align-items: center; margin-top: 4px">
+    <button style="width: 70px">pause</button>
+    <input type="range" min="0" max="$last" value="0" style="flex: 1" aria-label="frame">
+    <span style="width: 90px"></span>
+  </div>
+</div>
+<script>
+(() => {
+  const pictures = $pictures, steps = $steps;
+  const [image, button, slider, label] = ["img", "button", "input", "span"].map(
+    name => document.querySelector("#$id " + name));
+  let timer = null;
+  const show = frame => {
+    image.src = pictures[frame]; slider.value = frame; label.textContent = "step " + steps[frame].toLocaleString("en");
+  };
+  const stop = () => { clearInterval(timer); timer = null; button.textContent = "play"; };
+  const play = () => {
+    timer = setInterval(() => show((+slider.value + 1) % pictures.length), $pause); button.textContent = "pause";
+  };
+  button.onclick = () => timer === null ? play() : stop();
+  slider.oninput = () => { stop(); show(+slider.value); };
+  show(0); play();
+})();
+</script>
+""")

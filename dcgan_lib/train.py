@@ -22,25 +22,26 @@ SERIES = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
 def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1 with k = 1).
 
-    `real`: images (N, C, S, S) in [-1, 1]; `z`: noise (N, latent_dim); both on the GAN's device. Gives `SERIES`, each
-    a scalar tensor still on the device: reading one waits for the step, so read them seldom.
+    `real`: images (N, C, S, S) in [-1, 1]; `z`: noise (N, latent_dim); both on the GAN's device.
+    Gives `SERIES`, each a scalar still on the device: reading one waits for the step.
     """
-    with torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast):
-        fake = gan.generator(z)
+    half = torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast)
 
-        # Update D: maximise log D(x) + log(1 - D(G(z))). Real and fake go through separately, since BatchNorm
-        # takes its statistics over a batch; detach() keeps D's loss from reaching G.
+    # Update D: maximise log D(x) + log(1 - D(G(z))). Real and fake go through separately, since
+    # BatchNorm takes its statistics over a batch; detach() keeps D's loss from reaching G.
+    with half:
+        fake = gan.generator(z)
         real_logits = gan.discriminator(real)
         fake_logits = gan.discriminator(fake.detach())
-    loss_d = discriminator_loss(_widen(real_logits), _widen(fake_logits), gan.config.label_smoothing)
+    loss_d = discriminator_loss(_wide(real_logits), _wide(fake_logits), gan.config.label_smoothing)
     gan.optimizer_d.zero_grad(set_to_none=True)
     loss_d.backward()
     gan.optimizer_d.step()
 
-    # Update G: maximise log D(G(z)), by the D just updated; its own weights need no gradient here.
-    with torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast):
+    # Update G: maximise log D(G(z)), by the D just updated; D's weights need no gradient here.
+    with half:
         fake_logits_after = gan.discriminator(fake)
-    loss_g = generator_loss(_widen(fake_logits_after))
+    loss_g = generator_loss(_wide(fake_logits_after))
     gan.optimizer_g.zero_grad(set_to_none=True)
     loss_g.backward(inputs=list(gan.generator.parameters()))
     gan.optimizer_g.step()
@@ -48,10 +49,9 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     if gan.averaged:
         gan.update_average(len(real))
     gan.step += 1
-    d_real, d_fake_before, d_fake_after = (
-        _widen(logits.detach()).sigmoid().mean() for logits in (real_logits, fake_logits, fake_logits_after)
-    )
-    return dict(zip(SERIES, (loss_d.detach(), loss_g.detach(), d_real, d_fake_before, d_fake_after), strict=True))
+    logits = (real_logits, fake_logits, fake_logits_after)
+    outputs = [_wide(each.detach()).sigmoid().mean() for each in logits]
+    return dict(zip(SERIES, [loss_d.detach(), loss_g.detach(), *outputs], strict=True))
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,6 @@ def _first_not_finite(steps: range, values: list[list[float]]) -> int | None:
     return next((s for s, row in zip(steps, rows, strict=True) if not all(map(math.isfinite, row))), None)
 
 
-def _widen(logits: Tensor) -> Tensor:
+def _wide(logits: Tensor) -> Tensor:
     """Logits in float32 at least: in bf16 a sigmoid has three digits, and its logarithm fewer."""
     return logits.float() if logits.dtype == torch.bfloat16 else logits

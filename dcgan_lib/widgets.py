@@ -57,9 +57,11 @@ class LiveView:
         if self.live:
             self.bar = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "100%"})
             self.line = ipywidgets.HTML("waiting for the first steps …")
-            self.curves = ipywidgets.Image(format="png", layout={"width": "560px"})
-            self.grid = ipywidgets.Image(format="jpeg", layout={"width": "420px"})
-            pictures = ipywidgets.HBox([self.grid, self.curves], layout={"align_items": "flex-start"})
+            self.curves = ipywidgets.Image(format="png", layout={"width": "57%"})
+            self.grid = ipywidgets.Image(format="jpeg", layout={"width": "41%"})
+            pictures = ipywidgets.HBox(
+                [self.grid, self.curves], layout={"align_items": "flex-start", "justify_content": "space-between"}
+            )
             display(ipywidgets.VBox([self.bar, self.line, pictures]))
 
     def update(self, report: Report, grid: np.ndarray | None = None) -> None:
