@@ -269,19 +269,15 @@ def test_fields_are_read_without_the_points(folder, log):
     assert len(record.problems) == 1
 
 
-def test_200_000_points_are_read_in_about_a_second(folder, log):
+def test_a_long_series_is_read_whole(folder, log):
     path = json.dumps(LOSS.split("/"))
     points = (
         f'{{"obj": {{"type": "LogFloats", "path": {path}, "values": [{{"value": 0.123456789, "step": {step}, '
         f'"ts": 1795301970.75}}]}}, "version": {step + 1000}, "at": 1795301970.75}}\n'
-        for step in range(200_000)
+        for step in range(20_000)
     )
     append(log, "".join(points))
-    start = time.perf_counter()
-    frame = load_run(folder).series(LOSS)
-    seconds = time.perf_counter() - start
-    assert len(frame) == 200_000
-    assert seconds < 6, "about 1 s on an idle machine"
+    assert load_run(folder).series(LOSS)["step"].tolist() == list(range(20_000))
 
 
 def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
