@@ -4,6 +4,7 @@ import contextlib
 import os
 import pickle
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,15 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train first, or give the path of a checkpoint.pt")
+    damaged = f"{path} is damaged or cut short: delete it, or put back a copy"
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(damaged)
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
     except (RuntimeError, EOFError, OSError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: delete it, or put back a copy") from error
+        raise CheckpointError(damaged) from error
 
 
 def random_states() -> dict[str, Any]:

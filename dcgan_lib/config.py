@@ -67,7 +67,7 @@ class Config:
         _choose("precision", self.precision, PRECISIONS)
         _require(
             self.batch_size >= 2,
-            f"batch_size is {self.batch_size}: BatchNorm needs at least 2 images to take statistics over",
+            f"batch_size is {self.batch_size}: BatchNorm would see single images; give at least 2",
         )
         for name in ("latent_dim", "generator_width", "discriminator_width", "epochs", "sample_count"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it must be at least 1")
@@ -102,7 +102,10 @@ class Config:
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """A Config from a .yaml or .json file, or from a run's config.json, which has it under "config"."""
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}  # JSON is YAML
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}  # JSON is YAML
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path} is damaged: {str(error).splitlines()[0]}; write it anew") from error
         if not isinstance(values, dict):
             raise ValueError(f"{path} holds no settings: write one `name: value` on a line")
         return cls.from_dict(values.get("config", values))

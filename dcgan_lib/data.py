@@ -48,7 +48,7 @@ class ImageSet:
             pixels = pixels.pin_memory()  # only pinned memory is copied while the GPU computes
         pixels = pixels.to(device, non_blocking=True)  # as bytes: a quarter of what floats would take
         if flip is not None:
-            flip = torch.as_tensor(flip).to(device, non_blocking=True)
+            flip = torch.as_tensor(flip).to(device)
             pixels = torch.where(flip[:, None, None, None], pixels.flip(-1), pixels)
         return pixels.float().div_(127.5).sub_(1)
 

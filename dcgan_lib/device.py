@@ -25,5 +25,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        # A name that PyTorch may change; it has no public one yet.
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        native = device.type == "cpu" and supported()
     return "bf16" if native else "fp32"

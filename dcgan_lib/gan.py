@@ -74,6 +74,11 @@ class GAN:
         for target, source in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
             target.lerp_(source, weight) if target.is_floating_point() else target.copy_(source)
 
+    def is_finite(self) -> bool:
+        """Whether no weight of either network is NaN or infinite; waits for the device."""
+        weights = [*self.generator.parameters(), *self.discriminator.parameters()]
+        return all(torch.isfinite(weight).all().item() for weight in weights)
+
     def _parts(self) -> dict[str, Any]:
         parts = {
             "generator": self.generator,
@@ -112,7 +117,7 @@ class GAN:
         Raises `checkpoint.CheckpointError` where it was made with other settings or from other images. Settings of
         reporting and the number of epochs may differ.
         """
-        state = checkpoint.load(path, self.device)
+        state = _load_gan(path, self.device)
         other = Config.from_dict(state["config"])
         changed = {k: v for k, v in other.differences(self.config).items() if k not in REPORTING and k != "device"}
         if changed:
@@ -129,7 +134,16 @@ class GAN:
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> Self:
         """The GAN of a checkpoint, on any device, to draw images with; global random states stay as they are."""
-        state = checkpoint.load(path)
+        state = _load_gan(path, "cpu")
         gan = cls(Config.from_dict(state["config"] | {"device": device}))
         gan.load_state_dict(state["gan"])
         return gan
+
+
+def _load_gan(path: str | Path, device: str | torch.device) -> dict[str, Any]:
+    """What `GAN.save` wrote; `checkpoint.CheckpointError` for a checkpoint of anything else."""
+    state = checkpoint.load(path, device)
+    if not isinstance(state, dict) or not {"config", "gan", "random", "images"} <= state.keys():
+        advice = "plain weights go into gan.generator.load_state_dict(), without a 'module.' before their names"
+        raise checkpoint.CheckpointError(f"{path} is no checkpoint of GAN.save; {advice}")
+    return state

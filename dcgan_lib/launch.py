@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import json
+import secrets
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +16,9 @@ import yaml
 
 from dcgan_lib.config import Config
 
-NOTEBOOK = Path("notebooks/03_training.ipynb")
+NOTEBOOK = Path(__file__).parents[1] / "notebooks/03_training.ipynb"
+
+STOP_SECONDS = 600.0  # that a kernel has, once it is told to stop, to finish its step and save; jupyter's 5 are few
 
 
 class StatusLine:
@@ -68,7 +72,7 @@ def choose_run(runs: Path, config: Config, label: str) -> str:
             continue
         if same and not is_finished(folder):
             return folder.name
-    return f"{label}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return f"{label}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"  # two may start in one second
 
 
 @contextlib.contextmanager
@@ -95,11 +99,14 @@ def claim(folder: Path, wait: float = 10) -> Iterator[None]:
 def launch(config: Config, folder: Path) -> None:
     """Execute the training notebook with these settings in a run's folder, or go on with what is there.
 
-    Raises `papermill.PapermillExecutionError` where a cell fails; the notebook with the traceback is in the folder.
+    Raises `papermill.PapermillExecutionError` where a cell fails, and `nbclient.exceptions.DeadKernelError` where the
+    kernel is killed; the notebook as far as it got is in the folder.
     """
     import papermill  # takes a second to import
+    from traitlets.config import Config as Traits
 
-    folder.mkdir(parents=True, exist_ok=True)
+    with claim(folder, wait=10):
+        pass  # another process's notebook is not to be overwritten; the kernel claims the folder for itself
     status = StatusLine(sys.stderr)
     try:
         papermill.execute_notebook(
@@ -109,6 +116,7 @@ def launch(config: Config, folder: Path) -> None:
             kernel_name="python3",
             progress_bar=False,
             stdout_file=status,
+            config=Traits({"KernelManager": {"shutdown_wait_time": STOP_SECONDS}}),
             extra_arguments=["--log-level=ERROR"],  # the kernel's: it warns of every TCP connection, the local ones too
         )
     finally:
@@ -143,25 +151,52 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all runs (default: runs)")
     parser.add_argument("-s", "--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way to say what Ctrl-C says
     try:
-        values = yaml.safe_load(given.settings.read_text(encoding="utf-8")) or {}
-        config = Config.from_dict(values).replace(**{name: yaml.safe_load(value) for name, value in given.set})
+        config = Config.from_file(given.settings).replace(**{name: yaml.safe_load(value) for name, value in given.set})
+        _get_ready(config)
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         return _say(f"{given.settings}: {error}")
+    except KeyboardInterrupt:
+        return _say("stopped before the training began; the same command begins again", 130)
 
     folder = given.runs / (given.run or choose_run(given.runs, config, given.settings.stem))
     print(f"{'going on with' if folder.exists() else 'starting'} {folder}", file=sys.stderr)
+    from nbclient.exceptions import DeadKernelError
     from papermill import PapermillExecutionError
 
+    executed = folder / "notebook.ipynb"
     try:
         launch(config, folder)
     except KeyboardInterrupt:
-        print(summary(folder))
-        return _say("stopped, and saved; the same command goes on from there", 130)
+        return _say(f"stopped, {_saved(folder)}; the same command goes on from there", 130)
     except PapermillExecutionError as error:
-        return _say(f"{error.ename}: {error.evalue}\n  the notebook with the traceback: {folder / 'notebook.ipynb'}")
+        return _say(f"{error.ename}: {error.evalue}\n  the notebook with the traceback: {executed}")
+    except DeadKernelError:
+        return _say(f"the kernel died, as it does for want of memory; {_saved(folder)}: the same command goes on")
+    except RuntimeError as error:
+        return _say(str(error))
     print(summary(folder))
     return 0
+
+
+def _get_ready(config: Config) -> None:
+    """Draw and prepare the images here, where a terminal has a bar, and bad data is told before a run begins."""
+    from dcgan_lib.data import prepare  # takes a few seconds to import
+    from dcgan_lib.faces import draw_faces
+
+    if config.data == "data/faces":
+        draw_faces(config.data)
+    prepare(config.data, config.image_size, config.channels, config.max_images)
+
+
+def _saved(folder: Path) -> str:
+    from dcgan_lib.checkpoint import load
+
+    try:
+        return f"and saved after step {load(folder / 'checkpoint.pt')['gan']['step']:,} in {folder}"
+    except (OSError, ValueError, KeyError):
+        return f"and nothing was saved yet in {folder}"
 
 
 def _say(message: str, code: int = 1) -> int:

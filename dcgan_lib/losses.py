@@ -8,7 +8,7 @@ from torch.nn import functional as F
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """What D minimises: −log D(x) − log(1 − D(G(z))), each averaged over its batch (Goodfellow et al. 2014, eq. 1).
 
-    Logits of shape (N,); a scalar in float32 at least. `label_smoothing` s tells D 1 − s for real images and still 0
+    Logits of shape (N,), in float32 at least; a scalar. `label_smoothing` s tells D 1 − s for real images and still 0
     for fakes (one-sided; Salimans et al. 2016, section 3.4): smoothed fakes would teach D to prize G's errors.
     At a D that can't tell, both terms are log 2.
     """
@@ -21,7 +21,7 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """What G minimises in practice: −log D(G(z)), the non-saturating loss (Goodfellow et al. 2014, section 3).
 
-    Logits of shape (N,); a scalar. The game's own log(1 − D(G(z))) has the same fixed point, but almost no gradient
-    where D rejects every fake, which is where a generator starts.
+    Logits of shape (N,), in float32 at least; a scalar. The game's own log(1 − D(G(z))) has the same fixed point, but
+    almost no gradient where D rejects every fake, which is where a generator starts.
     """
     return F.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))

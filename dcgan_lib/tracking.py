@@ -116,7 +116,7 @@ def log_images(run: "neptune.Run", grid: np.ndarray | Image.Image, step: int, na
     if not isinstance(grid, Image.Image):
         grid = np.asarray(grid)
         if grid.dtype != np.uint8:
-            raise ValueError(f"the picture is of type {grid.dtype}: give uint8, 0 to 255, as plots.grid does")
+            raise ValueError(f"the picture is of type {grid.dtype}: give uint8, 0 to 255, as plots.to_grid does")
         if grid.ndim != 3 or grid.shape[2] not in (1, 3):
             raise ValueError(f"the picture has shape {grid.shape}: give (height, width, 1 or 3), channels last")
         grid = Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid)

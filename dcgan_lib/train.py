@@ -67,7 +67,7 @@ class Report:
     images_per_second: float  # in training alone, without what the loop's body does
     sample_due: bool  # time to draw the fixed-noise grid
     checkpoint_due: bool  # time to save
-    diverged_at: int | None  # the first step whose loss is NaN or infinite
+    diverged_at: int | None  # the first step whose loss, or after which a weight, is NaN or infinite
     interrupted: bool  # Ctrl-C, the stop button, or a scheduler's SIGTERM: save now
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class Report:
 
 
 class TrainingDiverged(ArithmeticError):
-    """A loss became NaN or infinite: no later step can mend it."""
+    """A loss or a weight became NaN or infinite: no later step can mend it."""
 
 
 def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
@@ -105,7 +105,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
         while gan.step < total:
             epoch, place = divmod(gan.step, per_epoch)
             order = epoch_order(len(images), config.batch_size, config.seed, epoch, flip=config.flip)
-            for indices, flip in list(order)[place:]:
+            for indices, flip in order[place:]:
                 real = images.batch(indices, gan.device, flip)
                 outputs = train_step(gan, real, gan.noise(len(real)))
                 pending.append(torch.stack([outputs[name] for name in SERIES]))
@@ -119,6 +119,8 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                 values = torch.stack(pending).T.tolist()  # the one place that waits for the device
                 steps = range(gan.step - len(pending) + 1, gan.step + 1)
                 diverged_at = _first_not_finite(steps, values)
+                if diverged_at is None and (sample_due or checkpoint_due) and not gan.is_finite():
+                    diverged_at = gan.step  # G's update came after its loss: the next loss would show it, too late
                 yield Report(
                     step=gan.step,
                     total=total,
@@ -134,7 +136,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                 )
                 if diverged_at is not None:
                     advice = "lower the learning rates, or go on from the last checkpoint"
-                    raise TrainingDiverged(f"a loss is no longer finite since step {diverged_at}: {advice}")
+                    raise TrainingDiverged(f"a loss or a weight is not finite since step {diverged_at}: {advice}")
                 if interrupted:
                     raise KeyboardInterrupt(f"stopped after step {gan.step} of {total}: run the same again to go on")
                 pending.clear()
@@ -152,7 +154,8 @@ def _stop_requests() -> Iterator[threading.Event]:
         yield stop  # signals reach the main thread only
         return
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
 
     def put_back() -> None:
         for number, handler in before.items():

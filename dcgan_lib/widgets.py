@@ -81,11 +81,12 @@ class LiveView:
             self.drawn = time.monotonic()
 
     def close(self, grid: np.ndarray) -> None:
-        """End the view; where it was text, show the last grid as a plain picture."""
+        """End the view with the last grid as a plain picture, which stays when the notebook is opened again."""
         if self.live:
             self.bar.bar_style = "success" if self.bar.value == 1 else "warning"
-        else:
-            display(Picture(data=jpeg(grid), format="jpeg"))
+            self.grid.layout.display = "none"  # the picture below takes its place
+            self.curves.layout.width = "70%"
+        display(Picture(data=jpeg(grid), format="jpeg"))
 
     def _draw_curves(self) -> bytes:
         shown = slice(None, None, max(1, len(self.steps) // 2000))  # more points than pixels only cost time

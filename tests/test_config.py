@@ -29,6 +29,13 @@ def test_yaml_reads_2e_4_as_text_and_config_takes_it(tmp_path):
     assert Config.from_file(tmp_path / "c.yaml").learning_rate_g == 2e-4
 
 
+@pytest.mark.parametrize("text", ['{"config": {"epochs": 7', "just words", "- a\n- list"])
+def test_a_damaged_file_is_told(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json (is damaged|holds no settings)"):
+        Config.from_file(tmp_path / "config.json")
+
+
 def test_a_config_cannot_be_changed_by_accident():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().epochs = 6

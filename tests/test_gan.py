@@ -68,6 +68,13 @@ def test_resume_takes_more_epochs_and_refuses_another_config(tiny, images, tmp_p
         GAN(tiny.replace(batch_size=4)).resume(path, images)
 
 
+def test_a_checkpoint_of_something_else_is_told(tiny, tmp_path):
+    torch.save({"module.main.0.weight": torch.zeros(1)}, tmp_path / "c.pt")
+    for use in (GAN.load, GAN(tiny).resume):
+        with pytest.raises(CheckpointError, match=r"is no checkpoint of GAN\.save; plain weights go into"):
+            use(tmp_path / "c.pt")
+
+
 def test_resume_refuses_other_images(tiny, images, tmp_path):
     gan = GAN(tiny)
     gan.save(tmp_path / "c.pt", images)

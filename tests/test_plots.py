@@ -77,6 +77,16 @@ def test_an_animation_keeps_every_frame_stays_small_and_asks_no_network():
     assert animate(frames(30), kilobytes=400) == html
 
 
+@pytest.mark.parametrize("count", [60, 250])
+def test_a_long_training_fits_as_well(count):
+    draw = np.random.default_rng(0)
+    smooth = [draw.integers(0, 256, (33, 33, 3), dtype=np.uint8) for _ in range(count)]
+    grids = [(i, Image.fromarray(pixels).resize((530, 530))) for i, pixels in enumerate(smooth)]
+    html = animate(grids, kilobytes=400)
+    assert len(html) <= 400_000
+    assert html.count("data:image/jpeg") == count
+
+
 def test_an_animation_that_cannot_fit_says_so():
     with pytest.raises(ValueError, match=r"30 frames don't fit into 20 KB: animate every second one"):
         animate(frames(30), kilobytes=20)

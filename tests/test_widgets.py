@@ -42,7 +42,9 @@ def test_with_a_front_end_widgets_move_and_nothing_is_printed(tiny, images, show
         view.update(report, to_grid(gan.sample()) if report.sample_due else None)
     view.close(to_grid(gan.sample()))
     assert capsys.readouterr().out == ""
-    assert len(shown) == 1  # one box, whose contents change
+    box, picture = shown  # one box, whose contents change, and what stays when the notebook is opened again
+    assert box.children[0] is view.bar
+    assert Image.open(io.BytesIO(picture.data)).format == "JPEG"
     assert view.bar.value == 1
     assert "step 12 of 12" in view.line.value
     assert Image.open(io.BytesIO(view.grid.value)).size == (4 * 18 + 2, 18 + 2)

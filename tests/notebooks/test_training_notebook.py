@@ -85,41 +85,61 @@ def test_its_record_has_every_step_and_the_articles_fields(finished):
     assert "LeakyReLU" in record.text("io_files/artifacts/Discriminator_arch")
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the kernel in /proc")
-def test_killed_and_started_again_it_ends_the_same_and_its_record_joins_on(quick, finished, tmp_path):
-    slowed = train(quick, tmp_path, "--run", "killed")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the kernel in /proc")
+
+
+@needs_proc
+def test_killed_and_started_again_it_ends_the_same_and_its_record_joins_on(quick, tmp_path):
+    settings = quick.with_name("longer.yaml")
+    Config.from_file(quick).replace(epochs=80, sample_every=60, average_half_life=100).save(settings)
+    process = train(settings, tmp_path, "--run", "killed")
     folder = tmp_path / "killed"
-    wait_for(folder / "checkpoint.pt", slowed)
-    os.kill(kernel_of(slowed.pid), signal.SIGKILL)  # in the middle of its training
-    code, _, err = finish(slowed)
+    wait_for(folder / "checkpoint.pt", process)
+    os.kill(kernel_of(process.pid), signal.SIGKILL)  # in the middle of its training
+    code, _, err = finish(process)
     assert code == 1
-    assert "died" in err
+    assert "the kernel died" in err
+    assert "Traceback" not in err
+    assert torch.load(folder / "checkpoint.pt", weights_only=True)["gan"]["step"] < 240
 
-    code, _, err = finish(train(quick, tmp_path, "--run", "killed"))
-    assert code == 0, err
-    assert "going on with" in err
-    states = [torch.load(f / "checkpoint.pt", weights_only=True)["gan"] for f in (folder, finished[0])]
-    for name, value in states[0]["generator"].items():
-        assert torch.equal(value, states[1]["generator"][name])
-    record, whole = load_run(folder), load_run(finished[0])
+    whole = tmp_path / "whole"
+    for name in ("killed", "whole"):
+        code, _, err = finish(train(settings, tmp_path, "--run", name))
+        assert code == 0, err
+        assert ("going on with" in err) == (name == "killed")
+    ours, theirs = (torch.load(f / "checkpoint.pt", weights_only=True)["gan"] for f in (folder, whole))
+    for part in ("generator", "discriminator", "averaged"):
+        assert all(torch.equal(value, theirs[part][name]) for name, value in ours[part].items())
+    for part in ("optimizer_g", "optimizer_d"):
+        for index, state in ours[part]["state"].items():
+            assert torch.equal(state["exp_avg_sq"], theirs[part]["state"][index]["exp_avg_sq"])
+    record, expected = load_run(folder), load_run(whole)
+    assert record.series("training/batch/Dloss")["step"].tolist() == list(range(1, 241))
     for name in ("training/batch/Dloss", "training/batch/D_G_z2"):
-        assert record.series(name)[["step", "value"]].equals(whole.series(name)[["step", "value"]])
-    assert [step for step, _ in record.images("images/fixed_noise")] == [0, 4, 8, 12]
+        assert record.series(name)[["step", "value"]].equals(expected.series(name)[["step", "value"]])
+    assert [step for step, _ in record.images("images/fixed_noise")] == [0, 60, 120, 180, 240]
 
 
-def test_ctrl_c_saves_closes_the_run_and_says_how_to_go_on(quick, tmp_path):
-    long = quick.with_name("long.yaml")
-    Config.from_file(quick).replace(epochs=400).save(long)
-    process = train(long, tmp_path, "--run", "stopped")
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_closes_the_run_and_says_how_to_go_on(quick, tmp_path, number):
+    settings = quick.with_name("long.yaml")
+    Config.from_file(quick).replace(epochs=4000).save(settings)
+    process = train(settings, tmp_path, "--run", "stopped")
     wait_for(tmp_path / "stopped/checkpoint.pt", process)
-    process.send_signal(signal.SIGINT)
+    kernel = kernel_of(process.pid)
+    os.kill(kernel, signal.SIGSTOP)  # as long a step as a slow machine has
+    process.send_signal(number)
+    time.sleep(4)
+    os.kill(kernel, signal.SIGCONT)
     code, _, err = finish(process)
     assert code == 130
-    assert "the same command goes on from there" in err
     record = load_run(tmp_path / "stopped")
     assert record.state == "interrupted"
     step = torch.load(tmp_path / "stopped/checkpoint.pt", weights_only=True)["gan"]["step"]
     assert record.series("training/batch/Dloss")["step"].iloc[-1] == step
+    assert f"stopped, and saved after step {step:,} in" in err
+    assert "the same command goes on from there" in err
 
 
 @pytest.mark.parametrize(
@@ -128,6 +148,7 @@ def test_ctrl_c_saves_closes_the_run_and_says_how_to_go_on(quick, tmp_path):
         (["--set", "lerning_rate_d", "1e-4"], r"unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'\?"),
         (["--set", "image_size", "48"], r"image_size is 48: choose one of"),
         (["--set", "epochs", "five"], r"epochs is 'five': it must be of type int"),
+        (["--set", "data", "no/where"], r"no data at no/where"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_starts(quick, tmp_path, arguments, message):
@@ -139,9 +160,9 @@ def test_bad_settings_are_refused_before_anything_starts(quick, tmp_path, argume
 
 
 def test_a_failure_in_the_notebook_is_one_line_and_the_way_to_the_traceback(quick, tmp_path):
-    code, _, err = finish(train(quick, tmp_path, "--run", "bad", "--set", "data", str(tmp_path / "nowhere")))
+    code, _, err = finish(train(quick, tmp_path, "--run", "bad", "--set", "batch_size", "97"))
     assert code == 1
-    assert re.search(r"FileNotFoundError: .*nowhere", err)
+    assert re.search(r"ValueError: batch_size is 97, but .* has 96 images: lower it", err)
     assert "Traceback" not in err
     assert "bad/notebook.ipynb" in err
 
