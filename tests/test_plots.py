@@ -84,7 +84,7 @@ def test_a_long_training_fits_as_well(count):
     grids = [(i, Image.fromarray(pixels).resize((530, 530))) for i, pixels in enumerate(smooth)]
     html = animate(grids, kilobytes=400)
     assert len(html) <= 400_000
-    assert html.count("data:image/jpeg") == count
+    assert html.count("data:image/webp") == count
 
 
 def test_an_animation_that_cannot_fit_says_so():
