@@ -67,13 +67,13 @@ class LiveView:
     def update(self, report: Report, grid: np.ndarray | None = None) -> None:
         """Show a report; costs a few milliseconds, and the curves are drawn anew every few seconds at most."""
         if not self.live:
-            print(f"{report}  ({_left(report)})", flush=True)
+            print(f"{_bar(report)}  {report}  ({report.images_per_second:,.0f} images/s)", flush=True)
             return
         self.steps.extend(report.steps)
         for name, values in self.losses.items():
             values.extend(report.series[name])
         self.bar.value = report.step / report.total
-        self.line.value = f"<code>{report}</code><br>step {report.step:,} of {report.total:,}, {_left(report)}"
+        self.line.value = f"<code>{report}</code><br>step {report.step:,} of {report.total:,}, {report.images_per_second:,.0f} images/s"
         if grid is not None:
             self.grid.value = jpeg(grid)
         if time.monotonic() - self.drawn > REDRAW_SECONDS or report.step == report.total:
@@ -97,8 +97,9 @@ class LiveView:
         return file.getvalue()
 
 
-def _left(report: Report) -> str:
-    return f"{report.images_per_second:,.0f} images/s, {100 * report.step / report.total:.0f} %"
+def _bar(report: Report, length: int = 10) -> str:
+    done = report.step / report.total
+    return "█" * int(length * done) + "░" * (length - int(length * done)) + f" {done:4.0%}"
 
 
 def show_grid(images: Any, columns: int = 8) -> Picture:

@@ -29,8 +29,9 @@ def test_with_no_front_end_a_report_is_a_line_and_the_end_a_picture(tiny, images
     view.close(to_grid(gan.sample()))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
-    assert lines[0].startswith("[1/4][2/3]  Loss_D: ")
-    assert lines[-1].endswith("100 %)")
+    assert lines[0].startswith("█░░░░░░░░░  17%  [1/4][2/3]  Loss_D: ")
+    assert lines[-1].startswith("██████████ 100%  [4/4][3/3]  Loss_D: ")
+    assert lines[-1].endswith(" images/s)")
     (picture,) = shown
     assert Image.open(io.BytesIO(picture.data)).format == "JPEG"
 
