@@ -73,7 +73,8 @@ class LiveView:
         for name, values in self.losses.items():
             values.extend(report.series[name])
         self.bar.value = report.step / report.total
-        self.line.value = f"<code>{report}</code><br>step {report.step:,} of {report.total:,}, {report.images_per_second:,.0f} images/s"
+        place = f"step {report.step:,} of {report.total:,}, {report.images_per_second:,.0f} images/s"
+        self.line.value = f"<code>{report}</code><br>{place}"
         if grid is not None:
             self.grid.value = jpeg(grid)
         if time.monotonic() - self.drawn > REDRAW_SECONDS or report.step == report.total:
