@@ -32,11 +32,6 @@ def to_grid(images: Tensor, columns: int = 8) -> np.ndarray:
     return ((grid + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
 
 
-def show_images(images: Tensor, columns: int = 8, title: str = "", width: float = 6.0) -> Figure:
-    """A figure of images (N, C, S, S) in a grid, `width` inches wide."""
-    return show_side_by_side({title: images}, columns, width)
-
-
 def show_side_by_side(groups: Mapping[str, Tensor], columns: int = 8, width: float = 12.0) -> Figure:
     """One figure of several grids of images, each (N, C, S, S), under its own title."""
     grids = {title: to_grid(images, columns) for title, images in groups.items()}

@@ -111,7 +111,8 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                 pending.append(torch.stack([outputs[name] for name in SERIES]))
                 seen += len(real)
 
-                interrupted = stop.is_set()  # asked once: a request that comes later waits for the next step
+                # Asked once: a request that comes later waits for the next step. After the last there is none to stop.
+                interrupted = stop.is_set() and gan.step < total
                 sample_due = gan.step % config.sample_every == 0 or gan.step == total
                 checkpoint_due = gan.step % config.checkpoint_every == 0 or gan.step == total or interrupted
                 if gan.step % config.log_every and not (sample_due or checkpoint_due):

@@ -10,6 +10,7 @@ import numpy as np
 from IPython import get_ipython
 from IPython.display import Image as Picture
 from IPython.display import display
+from PIL import Image
 from tqdm import tqdm
 from tqdm.notebook import tqdm as notebook_tqdm
 
@@ -35,8 +36,6 @@ def progress_bar(work: Iterable, **options: Any) -> Iterable:
 
 def jpeg(pixels: np.ndarray, quality: int = 85) -> bytes:
     """The JPEG file of a picture (H, W, 3) uint8: a tenth of its PNG, so notebooks stay small."""
-    from PIL import Image
-
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality)
     return file.getvalue()

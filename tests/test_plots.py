@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dcgan_lib.plots import animate, film_strip, plot_curves, show_images, show_side_by_side, smoothed, to_grid
+from dcgan_lib.plots import animate, film_strip, plot_curves, show_side_by_side, smoothed, to_grid
 
 
 def frames(count, size=130):
@@ -51,7 +51,6 @@ def test_curves_keep_their_points_guides_and_labels():
 def test_figures_are_made_without_a_display_and_none_stays_open():
     from matplotlib import pyplot
 
-    show_images(torch.zeros(4, 3, 8, 8))
     show_side_by_side({"real": torch.zeros(4, 3, 8, 8), "fake": torch.zeros(4, 3, 8, 8)})
     assert pyplot.get_fignums() == []
 

@@ -160,6 +160,15 @@ def test_a_stop_request_finishes_the_step_and_can_be_gone_on_from(tiny, images, 
     assert same(weights(whole), weights(resumed))
 
 
+def test_a_stop_request_before_the_last_step_leaves_the_run_finished(tiny, images):
+    reports = []
+    for report in fit(GAN(tiny.replace(log_every=1)), images):
+        reports.append(report)
+        if report.step == 11:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert (reports[-1].step, reports[-1].checkpoint_due, reports[-1].interrupted) == (12, True, False)
+
+
 KILLED = """
 import sys, torch, pathlib
 import numpy as np
