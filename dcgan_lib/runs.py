@@ -4,47 +4,45 @@
 """
 
 import argparse
-import json
-import re
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Collection
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from PIL import Image
 
-from dcgan_lib.replay import BROKEN, Contents, Process, find_processes, read_image
+from dcgan_lib.journal import Journal, Process, find_processes
+from dcgan_lib.replay import Replay, to_image
 
 RECORD = "neptune"  # the folder within a run's own that holds its record
-
-_DATA_FILE = re.compile(r"data-(\d+)\.log")
-_LOG = b'{"obj": {"type": "Log'  # how the client begins a line that carries points of a series
+PLAIN = ".neptune"  # the folder where a plain `neptune.init_run(mode="offline")` keeps the records of all runs
+SETTINGS = "config/hyperparameters/"  # the fields below it are what a run was made with
 
 
 def load_runs(folder: str | Path = "runs") -> list["RunRecord"]:
     """Every run in the folder, newest last; an empty list where there is none.
 
-    A folder named `.neptune`, as a plain `neptune.init_run(mode="offline")` leaves it, is read too: a run a uuid.
+    What a plain `neptune.init_run(mode="offline")` leaves is read too, a run a uuid: give its folder `.neptune`, or the
+    one that holds it.
     """
     folder = Path(folder)
-    if folder.name == ".neptune":
-        processes, problems = find_processes(folder)
-        groups = {uuid: [p for p in processes if p.uuid == uuid] for uuid in {p.uuid for p in processes}}
-        records = [RunRecord(uuid, folder, own, problems) for uuid, own in groups.items()]
-    else:
-        children = folder.iterdir() if folder.is_dir() else ()
-        records = [load_run(child) for child in children if (child / RECORD).is_dir()]
+    plain = folder if folder.resolve().name == PLAIN else folder / PLAIN
+    processes, problems = find_processes(plain, plain)
+    groups = {uuid: [p for p in processes if p.uuid == uuid] for uuid in {p.uuid for p in processes}}
+    records = [RunRecord(uuid, plain, own, problems) for uuid, own in groups.items()]
+    if plain != folder and folder.is_dir():
+        records += [load_run(child) for child in folder.iterdir() if _has_record(child)]
     return sorted(records, key=lambda record: (record.created, record.run_id))
 
 
 def load_run(folder: str | Path) -> "RunRecord":
     """The run in this folder; `FileNotFoundError` where it has no record."""
     folder = Path(folder)
-    if not (folder / RECORD).is_dir():
+    if not _has_record(folder):
         raise FileNotFoundError(f"no run in {folder}: it has no folder {RECORD}/")
-    return RunRecord(folder.resolve().name, folder, *find_processes(folder / RECORD))
+    return RunRecord(folder.resolve().name, folder, *find_processes(folder / RECORD, folder))
 
 
 def newest_run(folder: str | Path = "runs") -> "RunRecord":
@@ -55,30 +53,73 @@ def newest_run(folder: str | Path = "runs") -> "RunRecord":
     return records[-1]
 
 
+def _has_record(folder: Path) -> bool:
+    try:
+        return (folder / RECORD).is_dir()
+    except PermissionError:  # such as lost+found
+        return False
+
+
 class RunRecord:
-    """One run, read as its attributes are asked for: the fields quickly, the points of all series on first use.
+    """One run, read as its attributes are asked for: the fields quickly, a series when it is first looked at.
 
     Where several processes have written it (a resumed training), their records follow each other in the order in which
-    they began. A run that is still going on shows what it had written when it was read.
+    they began. A run that is still going on shows what it had written when it was read, or last refreshed.
     """
 
     def __init__(self, run_id: str, folder: Path, processes: list[Process], problems: list[str]) -> None:
         self.run_id = run_id
         self.folder = folder
         self._processes = processes
-        self._problems = list(problems)
+        self._foreign = problems
+        self._replayed: Replay | None = None
+
+    def refresh(self) -> bool:
+        """Read on from where the last reading stopped; whether there was anything new.
+
+        Where what was read no longer stands in its files (cut, written anew, deleted), everything is read again.
+        """
+        plain = self.folder.resolve().name == PLAIN
+        processes, self._foreign = find_processes(self.folder if plain else self.folder / RECORD, self.folder)
+        self._processes = [process for process in processes if not plain or process.uuid == self.run_id]
+        if self._replayed is not None and self._replayed.journal.continues(self._processes):
+            return self._replayed.read_on(self._processes)
+        replay = Replay(Journal(self.folder))
+        replay.read_on(self._processes)
+        self._replayed = replay
+        return True
 
     @property
     def created(self) -> datetime:
         """When its first process began, in UTC."""
         if self._processes:
             return self._processes[0].created
-        return datetime.fromtimestamp(self.folder.stat().st_mtime, UTC)
+        try:
+            return datetime.fromtimestamp(self.folder.stat().st_mtime, UTC)
+        except OSError:  # deleted meanwhile
+            return datetime.fromtimestamp(0, UTC)
 
     @property
     def fields(self) -> dict[str, Any]:
         """Path → value: text, number, bool, a datetime in UTC, or a frozenset of tags."""
-        return self._brief.fields
+        return self._replay.fields
+
+    @property
+    def name(self) -> str:
+        """What its user called it (`sys/name`), or else its id."""
+        name = self.fields.get("sys/name")
+        return self.run_id if name in (None, "", "Untitled") else str(name)  # Untitled: Neptune's own default
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Its tags, of `sys/tags`."""
+        tags = self.fields.get("sys/tags")
+        return tags if isinstance(tags, frozenset) else frozenset()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields below `config/hyperparameters/`, by the rest of their path."""
+        return {path.removeprefix(SETTINGS): value for path, value in self.fields.items() if path.startswith(SETTINGS)}
 
     @property
     def failed(self) -> bool:
@@ -94,97 +135,106 @@ class RunRecord:
         return "failed" if self.failed else "finished" if reported == "finished" else "unfinished"
 
     @property
+    def steps(self) -> int:
+        """The newest step of any series of numbers, 0 for none; reads a line a series."""
+        return int(max((self.last(path)[0] for path in self._names("LogFloats")), default=0))
+
+    @property
     def series_names(self) -> list[str]:
         """Paths of the series of numbers and texts."""
-        return sorted(self._full.series)
+        return self._names("LogFloats", "LogStrings")
 
     @property
     def image_names(self) -> list[str]:
         """Paths of the series of images."""
-        return sorted(self._full.images)
+        return self._names("LogImages")
 
     @property
     def problems(self) -> list[str]:
-        """What could not be read and was left out, a line each."""
-        _ = self._full  # reads every line
-        return list(self._problems)
+        """What could not be read and was left out, a line each; reads every point."""
+        for path in self._replay.series:
+            self._replay.rows(path)
+        return self._problems_met()
+
+    def last(self, path: str) -> tuple[float, float | str]:
+        """The point of a series that was written last, as (step, value), without reading the others where possible.
+
+        Raises `KeyError` for no series.
+        """
+        self._check("series", path, self.series_names)
+        return self._replay.newest(path)[:2]
 
     def series(self, path: str) -> pd.DataFrame:
-        """One series as columns step, value, time (UTC), by step; of a step logged twice the newer value.
+        """One series as columns step, value, time (UTC), seconds, by step; of a step logged twice the newer value.
 
-        A point logged without a step takes its predecessor's and one, 0 the first. Raises `KeyError` for no series.
+        `seconds` count from the run's beginning, without the pauses between its processes. A point logged without a
+        step takes its predecessor's and one, 0 the first. Points that a resumed training gave up, since it went on from
+        an earlier step, are left out. Raises `KeyError` for no series.
         """
-        rows = self._look_up("series", self._full.series, path)
-        frame = pd.DataFrame(rows, columns=["step", "value", "time"])
+        self._check("series", path, self.series_names)
+        frame = pd.DataFrame(self._replay.rows(path), columns=["step", "value", "time", "process"])
+        starts = dict(enumerate(self._replay.journal.starts()))
+        frame["seconds"] = frame["time"] - frame.pop("process").map(starts)
         frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True, errors="coerce")
         return frame.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)
 
-    def images(self, path: str) -> list[tuple[int, Image.Image]]:
-        """One series of images by step, as (step, image); of a step logged twice the newer. `KeyError` for none."""
-        rows = self._look_up("images", self._full.images, path)
+    def image_steps(self, path: str) -> list[float]:
+        """At which steps a series of images has one, in order; `KeyError` for no series."""
+        return sorted(self._image_places(path))
+
+    def image(self, path: str, step: float) -> Image.Image:
+        """The image of one of `image_steps`, of a step logged twice the newer; `KeyError` for none.
+
+        Raises `ValueError` for one that can't be read.
+        """
+        places = self._image_places(path)
+        self._check("image", step, places)
+        file, offset, index = places[step]
+        try:
+            return to_image(self._replay.journal.line(file, offset), index)
+        except Exception as error:  # a decoder meets arbitrary bytes here, and raises nearly anything
+            problem = f"{path}, step {step}: no image ({type(error).__name__})"
+            self._replay.journal.problems[problem] = None
+            raise ValueError(problem) from error
+
+    def images(self, path: str) -> list[tuple[float, Image.Image]]:
+        """One series of images by step, as (step, image), without those that are broken; `KeyError` for no series."""
         pictures = []
-        for step, place in sorted({step: place for step, place, _ in rows}.items()):
-            try:
-                pictures.append((step, read_image(*place)))
-            except Exception as error:  # a decoder meets arbitrary bytes here, and raises nearly anything
-                self._note(f"{path}, step {step}: no image ({error})")
+        for step in self.image_steps(path):
+            with contextlib.suppress(ValueError):  # it is among the problems now
+                pictures.append((step, self.image(path, step)))
         return pictures
 
     def file(self, path: str) -> Path:
         """Where an uploaded file's content lies; `KeyError` where none was uploaded, or none can be read."""
-        return self._look_up("file", self._brief.files, path)
+        self._check("file", path, self._replay.files)
+        return self._replay.files[path]
 
     def text(self, path: str) -> str:
         """An uploaded text, such as `io_files/artifacts/Generator_arch`."""
         return self.file(path).read_text(encoding="utf-8", errors="replace")
 
-    @cached_property
-    def _brief(self) -> Contents:
-        return self._replay(points=False)
+    @property
+    def _replay(self) -> Replay:
+        if self._replayed is None:
+            self.refresh()
+        return self._replayed
 
-    @cached_property
-    def _full(self) -> Contents:
-        return self._replay(points=True)
+    def _names(self, *kinds: str) -> list[str]:
+        series = self._replay.series
+        return sorted(path for path in series if series[path].kind in kinds and self._replay.newest(path))
 
-    def _replay(self, points: bool) -> Contents:
-        """Apply every operation in order; without `points` the lines of series are passed over unread."""
-        contents = Contents(self.folder)
-        for process in self._processes:
-            seen = set()  # forked workers may have written the operations again that their parent had in its buffer
-            for file, offset, line in self._lines(process.folder):
-                if not points and line.startswith(_LOG):
-                    continue
-                try:
-                    entry = json.loads(line)
-                    if entry["version"] not in seen:
-                        contents.apply(entry["obj"], file, offset)
-                        seen.add(entry["version"])
-                except BROKEN as error:
-                    self._note(f"{file.relative_to(self.folder)}, byte {offset}: left out ({error!r})")
-        return contents
+    def _image_places(self, path: str) -> dict[float, tuple]:
+        self._check("images", path, self.image_names)
+        return {step: place for step, place, _, _ in self._replay.rows(path)}
 
-    def _lines(self, folder: Path) -> Iterator[tuple[Path, int, bytes]]:
-        """Every whole line of a process's log, with its file and offset; the last may still be being written."""
-        files = [(int(match[1]), file) for file in folder.iterdir() if (match := _DATA_FILE.fullmatch(file.name))]
-        for _, file in sorted(files):
-            try:
-                with file.open("rb") as lines:
-                    offset = 0
-                    for line in lines:
-                        if line.endswith(b"\n"):
-                            yield file, offset, line
-                        offset += len(line)
-            except OSError as error:
-                self._note(f"{file.relative_to(self.folder)}: left out ({error!r})")
+    def _problems_met(self) -> list[str]:
+        return [*self._foreign, *self._replay.journal.problems]
 
-    def _look_up(self, kind: str, entries: dict[str, Any], path: str) -> Any:
-        if path not in entries:
-            raise KeyError(f"run {self.run_id} has no {kind} {path!r}; it has {', '.join(sorted(entries)) or 'none'}")
-        return entries[path]
-
-    def _note(self, problem: str) -> None:
-        if problem not in self._problems:
-            self._problems.append(problem)
+    def _check(self, kind: str, name: Any, names: Collection) -> None:
+        if name not in names:
+            has = ", ".join(str(known) for known in sorted(names)) or "none"
+            raise KeyError(f"run {self.run_id} has no {kind} {name!r}; it has {has}")
 
 
 def table(records: list[RunRecord]) -> str:
@@ -192,9 +242,8 @@ def table(records: list[RunRecord]) -> str:
 
     What does not fit beside each other follows below.
     """
-    prefix = "config/hyperparameters/"
     index = [_cell(record.run_id) for record in records]
-    settings = [{k.removeprefix(prefix): v for k, v in r.fields.items() if k.startswith(prefix)} for r in records]
+    settings = [{_cell(name): value for name, value in record.settings.items()} for record in records]
     settings = pd.DataFrame(settings, index, dtype=object).map(_cell)
     differing = settings.loc[:, settings.nunique() > 1]
     results = pd.DataFrame([_result(record) for record in records], index, dtype=object).map(_cell)
@@ -203,11 +252,10 @@ def table(records: list[RunRecord]) -> str:
 
 def _result(record: RunRecord) -> dict[str, Any]:
     names = {"loss_d": "training/batch/Dloss", "loss_g": "training/batch/Gloss"}
-    last = {k: record.series(name).iloc[-1] for k, name in names.items() if name in record.series_names}
     return {
         "created (UTC)": f"{record.created:%Y-%m-%d %H:%M}",
-        "steps": max((row["step"] for row in last.values()), default=0),
-        **{k: last[k]["value"] if k in last else None for k in names},
+        "steps": record.steps,
+        **{label: record.last(path)[1] if path in record.series_names else None for label, path in names.items()},
         "state": record.state,
     }
 
@@ -215,9 +263,13 @@ def _result(record: RunRecord) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if value is None or value != value:  # NaN: pandas' word for absent
         return "-"
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = _printable(f"{value:.4g}" if isinstance(value, float) else str(value))
     return text if len(text) <= 32 else text[:31] + "…"
+
+
+def _printable(text: str) -> str:
+    """The same without what would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def main() -> None:
@@ -228,8 +280,11 @@ def main() -> None:
     records = load_runs(folder)
     print(table(records) if records else f"no runs in {folder}: train first, or give the folder that holds them")
     for record in records:
-        for problem in record.problems:
-            print(f"{record.run_id}: {problem}")
+        problems = record._problems_met()  # not those that only reading every point would show
+        for problem in problems[:5]:
+            print(_printable(f"{record.run_id}: {problem}"))
+        if len(problems) > 5:
+            print(_printable(f"{record.run_id}: and {len(problems) - 5} more"))
 
 
 if __name__ == "__main__":

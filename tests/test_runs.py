@@ -10,13 +10,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from records import LOSS, append, operation, point, write_run
 
 from dcgan_lib import runs, tracking
 from dcgan_lib.config import Config
 from dcgan_lib.runs import load_run, load_runs, newest_run
-
-LOSS = "training/batch/Gloss"
 
 WRITER = """
 import sys, time
@@ -32,20 +32,10 @@ time.sleep(60)
 """
 
 
-def write_run(folder: Path, steps: range = range(10), **settings) -> None:
-    """A run with one series, whose value at a step is the step itself."""
-    with tracking.open_run(Config(**settings), folder) as run:
-        run[LOSS].extend([float(step) for step in steps], steps=list(steps))
-
-
-def append(file: Path, *lines: str | bytes) -> None:
-    with file.open("ab") as log:
-        for line in lines:
-            log.write(line if isinstance(line, bytes) else line.encode())
-
-
-def operation(version: int, **content) -> str:
-    return json.dumps({"obj": content, "version": version, "at": 0.0}) + "\n"
+def listing(folder: Path) -> str:
+    """What the command line prints."""
+    command = [sys.executable, "-m", "dcgan_lib.runs", folder]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -116,28 +106,50 @@ def test_the_articles_own_append_without_a_step_is_read(tmp_path):
         for value in (1.5, 2.5, 3.5):
             run[LOSS].append(value)
     frame = load_run(tmp_path / "plain").series(LOSS)
-    assert list(frame.columns) == ["step", "value", "time"]
+    assert list(frame.columns) == ["step", "value", "time", "seconds"]
     assert frame["step"].tolist() == [0, 1, 2]
     assert frame["value"].tolist() == [1.5, 2.5, 3.5]
     assert abs(frame["time"].iloc[0].timestamp() - time.time()) < 60
 
 
-def test_neptunes_own_folder_is_read_a_run_a_uuid(tmp_path, monkeypatch, capfd):
+def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
+    """The articles' own code: no steps, files uploaded by path, the record in the working directory."""
     import neptune
+    from neptune.types import File
 
     monkeypatch.chdir(tmp_path)
-    options = {"mode": "offline", "capture_stdout": False, "capture_stderr": False, "git_ref": False}
-    with neptune.init_run(**options, capture_hardware_metrics=False, source_files=[]) as run:
-        run[LOSS].append(1.5)
-    [record] = load_runs(".neptune")
-    assert record.series(LOSS)["value"].tolist() == [1.5]
-    assert re.fullmatch(r"[0-9a-f-]{36}", record.run_id)
+    Path("arch.txt").write_text("Generator()")
+    run = neptune.init_run(mode="offline", name="articles", git_ref=False, capture_hardware_metrics=False)
+    run["config/dataset/path"] = "data/celeba"
+    run["config/hyperparameters"] = {"lr": 0.0002, "batch_size": 128, "optimiser": {"beta1": 0.5}}
+    for value in (1.5, 2.5, 3.5):
+        run[LOSS].append(value)
+        run["images/fixed_noise"].append(File.as_image(np.full((8, 8, 3), value / 7)))
+    run["io_files/artifacts/Generator_arch"].upload("arch.txt")
+    run["images/last"].upload(File.as_image(np.zeros((8, 8, 3))))
+    run["sys/tags"].add(["dcgan", "celeba"])
+    run.stop()
+
+    for folder in (".", ".neptune", tmp_path / ".neptune"):
+        [record] = load_runs(folder)
+        assert re.fullmatch(r"[0-9a-f-]{36}", record.run_id)
+        assert record.name == "articles"
+        assert record.tags == {"dcgan", "celeba"}
+        assert record.fields["config/dataset/path"] == "data/celeba"
+        assert record.settings == {"lr": 0.0002, "batch_size": 128, "optimiser/beta1": 0.5}
+        assert record.series(LOSS)[["step", "value"]].to_numpy().tolist() == [[0, 1.5], [1, 2.5], [2, 3.5]]
+        assert (record.last(LOSS), record.steps) == ((2, 3.5), 2)
+        assert record.image_steps("images/fixed_noise") == [0, 1, 2]
+        assert record.image("images/fixed_noise", 2).getpixel((0, 0)) == (127, 127, 127)
+        assert record.file("images/last").suffix == ".png"
+        with pytest.raises(KeyError, match="Generator_arch"):  # its content is no part of the record
+            record.file("io_files/artifacts/Generator_arch")
+        [problem] = record.problems
+        assert "arch.txt lies outside" in problem
 
 
 def test_an_unfinished_last_line_is_left_out(folder, log):
-    append(
-        log, operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1.0, "step": 99, "ts": 0}])[:60]
-    )
+    append(log, point(900, 1.0, 99)[:60])
     record = load_run(folder)
     assert len(record.series(LOSS)) == 10
     assert record.problems == []
@@ -153,8 +165,14 @@ def test_an_unfinished_last_line_is_left_out(folder, log):
         b"[]\n",
         b'{"obj": {"type": "LogFl{"obj": {"type": "LogFloats"}}\n',
         operation(900, type="Unheard", path=["a"]),
-        operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": "x", "step": 50, "ts": 0}]),
-        operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1, "step": "x", "ts": 0}]),
+        point(900, "x", 50),
+        point(900, 1, "x"),
+        point(900, 1, 1e300),
+        point(900, 1, float("nan")),
+        operation(900, type="LogStrings", path=LOSS.split("/"), values=[{"value": "1", "step": 50, "ts": 0}]),
+        point(900, 1, 50).split(', "version"')[0] + point(900, 1, 51),
+        operation(900, type="LogOther", path=["a"], values=[]),
+        operation(900, type="AssignInt", path=["a"], value="x"),
         operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1, "step": 50, "ts": 0}, 7]),
         operation(900, type="AddStrings", path=["sys", "name"], values=["x"]),
         operation([], type="AssignInt", path=["a"], value=1),
@@ -172,16 +190,14 @@ def test_a_broken_line_is_passed_over_and_named(folder, log, line):
 def test_operations_written_again_by_a_forked_worker_count_once(folder, log):
     lines = log.read_bytes().splitlines(keepends=True)
     append(log, *[line for line in lines if b"LogFloats" in line])
-    append(log, operation(902, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1, "step": None, "ts": 0}]))
+    append(log, point(902, 1, None), point(902, 1, None))
     frame = load_run(folder).series(LOSS)
     assert frame["step"].tolist() == list(range(11))
 
 
 def test_files_follow_each_other_by_number(folder, log):
     for number in (1000, 200):
-        value = {"value": float(number), "step": 3, "ts": 0}
-        later = log.with_name(f"data-{number}.log")
-        later.write_text(operation(number, type="LogFloats", path=LOSS.split("/"), values=[value]))
+        append(log.with_name(f"data-{number}.log"), point(number, float(number), 3))
     assert load_run(folder).series(LOSS)["value"].tolist()[3] == 1000.0
 
 
@@ -261,12 +277,12 @@ def test_runs_come_newest_last_and_none_is_told_in_one_line(tmp_path):
         newest_run(tmp_path).series("typo")
 
 
-def test_fields_are_read_without_the_points(folder, log):
-    append(log, b'{"obj": {"type": "LogFloats", "broken\n')
+def test_a_run_is_listed_without_its_points_being_read(folder, log):
+    append(log, point(900, "no number", 50), point(901, 2.5, 60))
     record = load_run(folder)
-    assert record.fields["sys/name"] == "run"
-    assert record._problems == []
-    assert len(record.problems) == 1
+    assert (record.fields["sys/name"], record.steps, record.last(LOSS)) == ("run", 60, (60, 2.5))
+    assert "left out" not in listing(folder.parent)
+    assert "byte" in record.problems[0]
 
 
 def test_a_long_series_is_read_whole(folder, log):
@@ -285,8 +301,7 @@ def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
         with tracking.open_run(Config(seed=seed, data="/data/" + "long/" * 20), tmp_path / f"seed-{seed}") as run:
             run["training/batch/Dloss"].append(0.5 + seed, step=40)
             run[LOSS].append(2.25, step=40)
-    command = [sys.executable, "-m", "dcgan_lib.runs", tmp_path]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = listing(tmp_path).splitlines()
     assert lines[0].split() == ["created", "(UTC)", "steps", "loss_d", "loss_g", "state", "seed"]
     assert [line.split()[0] for line in lines[1:]] == ["seed-1", "seed-2"]
     assert lines[2].split()[3:] == ["40", "2.5", "2.25", "unfinished", "2"]

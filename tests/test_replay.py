@@ -1,0 +1,244 @@
+"""A record read on while it is written, taken up again, and in every state of disrepair."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records import LOSS, append, operation, point, write_process
+
+from dcgan_lib import runs, tracking
+from dcgan_lib.config import Config
+from dcgan_lib.runs import RunRecord, load_run, load_runs
+
+IMAGES = "images/fixed_noise"
+
+
+def picture(step: int, version: int) -> str:
+    value = {"data": "bm8gaW1hZ2U=", "name": None, "description": None}
+    values = [{"value": value, "step": step, "ts": 0.0}]
+    return operation(version, type="LogImages", path=IMAGES.split("/"), values=values)
+
+
+def everything(record: RunRecord) -> dict:
+    """All that a record gives, asked for by every one of its names."""
+    seen = {name: getattr(record, name) for name in ("fields", "name", "tags", "settings", "state", "steps", "failed")}
+    seen |= {name: (record.series(name).to_numpy().tolist(), record.last(name)) for name in record.series_names}
+    for name in record.image_names:
+        seen[name] = (record.image_steps(name), [(step, image.tobytes()) for step, image in record.images(name)])
+    return seen | {"problems": sorted(record.problems)}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Path:
+    """A sound run by the real client, with something of everything; some points come 3 a line, some have no step."""
+    from neptune.types import File
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    with tracking.open_run(Config(), folder, tags=["a"]) as run:
+        for step in range(1, 40, 3):
+            run[LOSS].extend([step / 2] * 3, steps=[step, step + 1, step + 2])
+            run["plain"].append(step)
+            run["words"].append("naïve", step=step)
+            run["training/state"] = "running" if step % 2 else "finished"
+        for step in (10, 20):
+            tracking.log_images(run, np.full((8, 8, 3), step, np.uint8), step)
+        run["note"].upload(File.from_content("hello", extension="txt"))
+    return folder
+
+
+def test_a_record_is_read_on_at_whatever_byte_its_writer_has_come_to(original, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(original, folder)
+    log = next(folder.glob("neptune/offline/*/data-1.log"))
+    whole = log.read_bytes()
+    log.write_bytes(b"")
+    record = load_run(folder)
+    cuts = sorted(random.Random(0).sample(range(1, len(whole)), 40))
+    for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+        append(log, whole[begin:end])
+        record.refresh()
+        assert everything(record) == everything(load_run(folder))
+    assert everything(record) | {"name": "run"} == everything(load_run(original))
+    assert not record.refresh()
+
+
+def test_refresh_finds_new_files_and_new_processes(tmp_path):
+    log = write_process(tmp_path / "neptune", "first", point(1, 1.0, 1))
+    record = load_run(tmp_path)
+    assert record.last(LOSS) == (1, 1.0)
+    assert not record.refresh()
+    append(log.with_name("data-2.log"), point(2, 2.0, 2))
+    assert record.refresh()
+    assert record.last(LOSS) == (2, 2.0)
+    write_process(tmp_path / "neptune", "second", point(1, 3.0, 3), created=10)
+    assert record.refresh()
+    assert record.series(LOSS)["value"].tolist() == [1.0, 2.0, 3.0]
+    assert record.problems == []
+
+
+@pytest.mark.parametrize("change", ["cut", "written anew", "replaced", "deleted"])
+def test_what_no_longer_stands_as_it_was_read_is_read_again(tmp_path, change):
+    log = write_process(tmp_path / "neptune", "first", point(1, 1.0, 1), point(2, 2.0, 2))
+    record = load_run(tmp_path)
+    assert record.steps == 2
+    if change == "cut":
+        log.write_text(point(1, 1.0, 1))
+    elif change == "written anew":  # and longer than before
+        log.write_text(point(1, 1.0, 1) + point(3, 1.0, 1) * 3)
+    else:
+        shutil.rmtree(tmp_path / "neptune")
+    if change == "replaced":
+        write_process(tmp_path / "neptune", "another", point(1, 1.0, 1), created=1)
+    assert record.refresh()
+    if change != "deleted":
+        assert everything(record) == everything(load_run(tmp_path))
+    assert record.steps == (0 if change == "deleted" else 1)
+
+
+def test_a_plain_record_is_refreshed_without_its_neighbours(tmp_path):
+    log = write_process(tmp_path / ".neptune", "first", point(1, 1.0, 1))
+    other = write_process(tmp_path / ".neptune", "other", point(1, 5.0, 5), created=1)
+    (other.parent / "metadata.json").write_text('{"containerId": "2", "createdAt": "2026-01-01T00:00:00+00:00"}')
+    record, _ = load_runs(tmp_path)
+    assert record.steps == 1
+    append(log, point(2, 2.0, 2))
+    assert record.refresh()
+    assert (record.run_id, record.steps) == ("11111111-2222", 2)
+
+
+def test_what_a_resumed_training_gave_up_is_left_out(tmp_path):
+    record = tmp_path / "neptune"
+    words = operation(90, type="LogStrings", path=["words"], values=[{"value": "x", "step": 9, "ts": 0.0}])
+    write_process(record, "1", *[point(s, float(s), s) for s in range(1, 10)], picture(4, 20), picture(8, 21), words)
+    resumed = operation(1, type="AssignInt", path=["training", "resumed_at"], value=6)
+    log = write_process(record, "2", resumed, created=10)
+    run = load_run(tmp_path)
+    assert (run.steps, run.last(LOSS)) == (6, (6, 6.0))
+    assert run.series(LOSS)["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert run.image_steps(IMAGES) == [4]
+    assert run.series_names == [LOSS]
+
+    append(log, point(2, 70.0, 7), point(3, 80.0, 8))
+    assert run.refresh()
+    assert run.series(LOSS)["value"].tolist() == [1, 2, 3, 4, 5, 6, 70, 80]
+    assert (run.steps, run.last(LOSS)) == (8, (8, 80.0))
+    write_process(record, "3", resumed.replace("6", "2"), point(2, 300.0, 3), created=20)
+    for again in (load_run(tmp_path), run):
+        again.refresh()
+        assert again.series(LOSS)["value"].tolist() == [1, 2, 300]
+        assert again.steps == 3
+
+
+def test_seconds_leave_out_the_pauses_between_processes(tmp_path):
+    record = tmp_path / "neptune"
+    write_process(record, "1", point(1, 1.0, 1, at=1010.0), point(2, 1.0, 2, at=1030.0), created=1000)
+    write_process(record, "2", point(1, 1.0, 3, at=5005.0), created=5000)
+    write_process(record, "side by side", point(1, 1.0, 4, at=5009.0), created=5002)
+    write_process(record, "3", point(1, 1.0, 5, at=9001.0), created=9000)
+    frame = load_run(tmp_path).series(LOSS)
+    assert frame["seconds"].tolist() == [10, 30, 35, 39, 40]
+    assert frame["time"].iloc[0].timestamp() == 1010.0
+
+
+def test_a_point_without_a_time_of_its_own_has_no_seconds_either(tmp_path):
+    write_process(tmp_path / "neptune", "1", point(1, 1.0, 1, at=float("nan")), point(2, 1.0, 2, at=1e300))
+    frame = load_run(tmp_path).series(LOSS)
+    assert frame["time"].isna().all()
+    assert len(frame) == 2
+
+
+def test_a_record_kept_for_a_server_is_read_like_any_other(tmp_path):
+    write_process(tmp_path / "neptune", "1", point(1, 1.0, 1))
+    (tmp_path / "neptune/offline").rename(tmp_path / "neptune/async")
+    assert load_run(tmp_path).steps == 1
+
+
+@pytest.mark.parametrize("linked", ["data-1.log", "metadata.json", "."])
+def test_nothing_outside_the_run_is_opened(tmp_path, linked):
+    secret = write_process(tmp_path / "elsewhere", "1", point(1, 1.0, 99)).parent
+    log = write_process(tmp_path / "run/neptune", "1", point(1, 1.0, 1))
+    if linked == ".":
+        shutil.rmtree(log.parent)
+        log.parent.symlink_to(secret)
+    else:
+        log.with_name(linked).unlink()
+        log.with_name(linked).symlink_to(secret / linked)
+    record = load_run(tmp_path / "run")
+    assert record.steps == 0
+    assert "lies outside the run's record" in record.problems[0]
+
+
+def test_a_log_that_later_turns_into_a_link_is_not_followed(tmp_path):
+    secret = write_process(tmp_path / "elsewhere", "1", point(1, 1.0, 99))
+    log = write_process(tmp_path / "run/neptune", "1", point(1, 1.0, 1))
+    record = load_run(tmp_path / "run")
+    assert record.fields == {}
+    log.unlink()
+    log.symlink_to(secret)
+    assert record.series_names == []
+    record.refresh()
+    assert record.steps == 0
+    assert "lies outside" in record.problems[0]
+
+
+def hinder(path: Path, how: str) -> None:
+    path.unlink(missing_ok=True)
+    if how == "folder":
+        path.mkdir()
+    elif how == "pipe":  # opening it would wait for a writer
+        os.mkfifo(path)
+    elif how == "loop":
+        path.symlink_to(path)
+    elif how != "missing":
+        path.write_text(how)
+
+
+@pytest.mark.parametrize("name", ["data-1.log", "metadata.json"])
+@pytest.mark.parametrize("how", ["folder", "pipe", "loop", "missing", "[]", '{"createdAt": 5}', "[" * 100_000, "\0\n"])
+def test_a_file_that_is_none_is_passed_over(tmp_path, name, how):
+    hinder(write_process(tmp_path / "neptune", "1", point(1, 1.0, 1)).with_name(name), how)
+    write_process(tmp_path / "neptune", "2", point(1, 2.0, 2), created=1)
+    record = load_run(tmp_path)
+    assert record.last(LOSS) == (2, 2.0)
+    expected = how not in ("missing", "[]", '{"createdAt": 5}', "[" * 100_000) if name == "data-1.log" else True
+    assert bool(record.problems) == expected  # a log without a whole line is one that is being written
+    assert not record.refresh()
+
+
+def damage(whole: bytes, chance: random.Random) -> bytes:
+    """The same with lines shuffled and lost, bytes overwritten, and values put in others' places."""
+    odd = [b"null", b"NaN", b"-1", b"1e400", b'"\\ud800"', b"[]", b"{}", b"true", b"9" * 400, b'"sys/name"']
+    lines = whole.splitlines(keepends=True)
+    content = b"".join(chance.sample(lines, 12)) if chance.random() < 0.5 else whole
+    for _ in range(chance.randint(1, 4)):
+        begin = chance.randrange(len(content))
+        if chance.random() < 0.5:  # a value
+            begin = content.rfind(b": ", 0, begin) + 2
+            end = content.find(b",", begin)
+            new = chance.choice(odd)
+        else:
+            end = begin + chance.choice([0, 1, 1, 5, 200])
+            new = chance.choice([b"", b"\n", b'"', chance.randbytes(1)])
+        content = content[:begin] + new + content[end:]
+    return content
+
+
+def test_whatever_happens_to_its_bytes_a_record_is_read(original, tmp_path):
+    chance = random.Random(0)
+    folder = tmp_path / "run"
+    shutil.copytree(original, folder)
+    log = next(folder.glob("neptune/offline/*/data-1.log"))
+    whole = log.read_bytes()
+    for _ in range(300):
+        content = damage(whole, chance)
+        half = chance.randrange(len(content))
+        log.write_bytes(content[:half])
+        record = load_run(folder)
+        everything(record)
+        append(log, content[half:])
+        record.refresh()
+        assert str(everything(record)) == str(everything(load_run(folder)))
+    runs.table([record])
