@@ -12,6 +12,7 @@ import os
 import platform
 import random
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from dcgan_lib.config import Config
+from dcgan_lib.connection import Mirror, NotConnected
 
 if TYPE_CHECKING:
     import neptune
@@ -34,11 +36,14 @@ SERIES = {
     "d_fake_after": "training/batch/D_G_z2",
 }
 
+MODES = ("offline", "async")  # the client's others keep nothing on this machine
+
 
 def open_run(
     config: Config,
     folder: str | Path,
     *,
+    mode: str | None = None,
     gan: Any = None,
     images: Any = None,
     tags: Iterable[str] = (),
@@ -46,11 +51,18 @@ def open_run(
     """Open a Neptune run whose record lies in `<folder>/neptune`, and log once what the run is made of.
 
     `gan` gives the architectures, the device and the step that it goes on from; `images`, an `ImageSet`, the data set.
-    A folder that has a record gets a second one beside it, and `dcgan_lib.runs` joins them. Always offline, whatever
-    the environment says. Use it in a `with` block: an exception then marks the run as failed and leaves its traceback
-    in `monitoring/traceback`. Global random states stay as they are.
+    A folder that has a record gets a second one beside it, and `dcgan_lib.runs` joins them. Use it in a `with` block:
+    an exception then marks the run as failed and leaves its traceback in `monitoring/traceback`. Global random states
+    stay as they are.
+
+    The record is kept here, whole, in either mode. `mode="async"`, or `NEPTUNE_MODE=async` where no mode is given, also
+    sends it to the server of your `NEPTUNE_API_TOKEN`: what goes wrong there costs this process one line on stderr, and
+    35 seconds at most at either end. Raises `ValueError` for another mode; one of the environment is not followed.
     """
+    mode = _checked(mode)
+    shown = Path(folder) / "neptune"
     folder = Path(folder).resolve()
+    before = set(folder.glob("neptune/*/*"))
     with _record_in(folder / "neptune"), _random_state_kept():
         import neptune  # takes over a second, so only those wait who log
 
@@ -58,7 +70,6 @@ def open_run(
         logging.getLogger("neptune").setLevel(logging.WARNING)
         run = neptune.init_run(
             mode="offline",
-            custom_run_id=folder.name,
             name=folder.name,
             tags=list(tags) or None,
             monitoring_namespace="monitoring",
@@ -84,6 +95,9 @@ def open_run(
             run[f"io_files/artifacts/{name}_arch"].upload(text)
         if gan.step:
             run["training/resumed_at"] = gan.step
+    if mode == "async":
+        [record] = set(folder.glob("neptune/*/*")) - before
+        _mirror(run, record, shown)
     return run
 
 
@@ -157,6 +171,41 @@ def write_config(config: Config, folder: str | Path, device: "torch.device | str
     partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
     return path
+
+
+def _checked(mode: str | None) -> str:
+    """The mode to use: the one given, or else the environment's."""
+    if mode is None:
+        mode = os.environ.get("NEPTUNE_MODE") or "offline"
+        if mode not in MODES:
+            _tell(f"NEPTUNE_MODE is {mode!r}, and not one of {', '.join(MODES)}: this run is recorded offline")
+            mode = "offline"
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}: choose one of {', '.join(MODES)}")
+    return mode
+
+
+def _mirror(run: "neptune.Run", record: Path, shown: Path) -> None:
+    """Send the run's record to a server as well, from now until the run is stopped."""
+    try:
+        mirror = Mirror(record, run_id=record.parents[2].name)
+    except NotConnected as error:
+        _tell(f"{error}; this run is recorded offline, in {shown}")
+        return
+
+    def stop(*, seconds: float | None = None) -> None:
+        del run.stop  # the class's own from now on: it is called at the interpreter's exit, too
+        run.stop(seconds=seconds)
+        try:
+            mirror.finish()
+        except NotConnected as error:
+            _tell(f"{error}; the whole record is in {shown}")
+
+    run.stop = stop
+
+
+def _tell(message: str) -> None:
+    print(f"Neptune: {message}", file=sys.stderr)
 
 
 @contextlib.contextmanager

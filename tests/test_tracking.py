@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 from types import SimpleNamespace
 
@@ -10,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from server import closed_address, make_token
+from torch.overrides import TorchFunctionMode
 
 from dcgan_lib import tracking
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.gan import GAN
 from dcgan_lib.runs import load_run
-from dcgan_lib.train import Report
+from dcgan_lib.train import Report, TrainingDiverged
 
 MARK = "token-that-must-not-be-written-9f3a"
 SMALL = Config(image_size=16, generator_width=4, discriminator_width=4, latent_dim=8, device="cpu", flip=True)
@@ -151,9 +154,45 @@ def test_config_json_holds_the_config_and_the_environment(workplace):
     assert content["environment"]["torch"] == torch.__version__
 
 
-def test_neptune_prints_nothing(tmp_path, capfd):
-    tracking.open_run(SMALL, tmp_path / "quiet").stop()
+@pytest.mark.parametrize("name", ["quiet", "a-name-of-more-characters-than-neptune-takes-for-one"])
+def test_neptune_prints_nothing(tmp_path, capfd, name):
+    tracking.open_run(SMALL, tmp_path / name).stop()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("mode", ["debug", "read-only", "sync", "online", ""])
+def test_a_mode_that_keeps_no_record_is_refused_before_anything_is_written(tmp_path, mode):
+    with pytest.raises(ValueError, match=rf"mode is '{mode}': choose one of offline, async"):
+        tracking.open_run(SMALL, tmp_path / "run", mode=mode)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mode_of_the_environment_that_keeps_no_record_is_told_and_not_followed(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("NEPTUNE_MODE", "debug")
+    tracking.open_run(SMALL, tmp_path / "run").stop()
+    told = "Neptune: NEPTUNE_MODE is 'debug', and not one of offline, async: this run is recorded offline\n"
+    assert capfd.readouterr() == ("", told)
+    assert load_run(tmp_path / "run").fields["sys/name"] == "run"
+
+
+@pytest.mark.parametrize("mode", [None, "offline"])
+def test_async_from_the_environment_is_offline_with_a_line_where_no_server_is(tmp_path, monkeypatch, capfd, mode):
+    address = closed_address()
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"MODE": "async", "PROJECT": "some/one", "API_TOKEN": make_token(address, key=MARK)}.items():
+        monkeypatch.setenv(f"NEPTUNE_{name}", value)
+    with tracking.open_run(SMALL, "runs/one", mode=mode) as run:
+        tracking.log_report(run, make_report(1, 100))
+    out, err = capfd.readouterr()
+    assert out == ""
+    if mode == "offline":  # what is given goes before the environment
+        assert err == ""
+    else:
+        [line] = err.splitlines()
+        assert re.fullmatch(rf"Neptune: {address} .*; this run is recorded offline, in runs.one.neptune", line)
+    record = load_run("runs/one")
+    assert record.state == "finished"
+    assert len(record.series("training/batch/Dloss")) == 100
 
 
 def test_a_value_that_is_not_finite_is_left_out_and_the_divergence_told(tmp_path, capfd):
@@ -199,6 +238,36 @@ def test_an_exception_marks_the_run_as_failed_and_leaves_its_traceback(tmp_path)
     traceback = "\n".join(record.series("monitoring/traceback")["value"])
     assert "the disk is full" in traceback
     assert "in fail" in traceback
+
+
+@pytest.mark.parametrize(
+    ("error", "changes", "state"),
+    [
+        (KeyboardInterrupt(), {}, "failed"),  # a second Ctrl-C: nothing was saved
+        (KeyboardInterrupt(), {"interrupted": True}, "interrupted"),  # as `fit` raises it, once its report is out
+        (TrainingDiverged(), {"diverged_at": 30}, "diverged"),
+        (MemoryError(), {}, "failed"),
+    ],
+)
+def test_however_a_training_ends_the_record_says_how(tmp_path, error, changes, state):
+    with pytest.raises(type(error)), tracking.open_run(SMALL, tmp_path / "ended") as run:
+        tracking.log_report(run, make_report(1, 30, **changes))
+        raise error
+    record = load_run(tmp_path / "ended")
+    assert record.state == state
+    assert len(record.series("training/batch/Dloss")) == 30
+
+
+def test_logging_leaves_the_device_alone(tmp_path):
+    class Refusing(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            raise AssertionError(f"{function} was called")
+
+    with tracking.open_run(SMALL, tmp_path / "apart") as run, Refusing():
+        tracking.log_report(run, make_report(1, 30))
+        tracking.log_images(run, np.zeros((4, 4, 3), np.uint8), step=30)
+        with pytest.raises(AssertionError, match="was called"):
+            torch.zeros(1).item()
 
 
 def test_a_large_seed_is_kept(tmp_path):
