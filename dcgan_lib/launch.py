@@ -1,24 +1,33 @@
 """`python -m dcgan_lib.launch configs/cpu.yaml`: the training notebook run by papermill in a folder of its own."""
 
+import _thread
 import argparse
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import yaml
 
 from dcgan_lib.config import Config
 
+if TYPE_CHECKING:
+    from dcgan_lib.data import ImageSet
+
 NOTEBOOK = Path(__file__).parents[1] / "notebooks/03_training.ipynb"
 
 STOP_SECONDS = 600.0  # that a kernel has, once it is told to stop, to finish its step and save; jupyter's 5 are few
+
+LAUNCHER = ".launcher.lock"  # held by whoever writes a run's notebook, as .lock is by the kernel that trains
+TAKEN = 75  # exit code of a launcher whose folder another process holds: try again later
 
 
 class StatusLine:
@@ -42,6 +51,20 @@ class StatusLine:
         if self.terminal:
             self.stream.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
             self.stream.flush()
+
+
+class Notices:
+    """A text stream whose text stands above a status line, and stays."""
+
+    def __init__(self, status: StatusLine) -> None:
+        self.status = status
+
+    def write(self, text: str) -> None:
+        self.status.end()
+        self.status.stream.write(text)
+
+    def flush(self) -> None:
+        self.status.flush()
 
 
 def is_finished(folder: Path) -> bool:
@@ -75,52 +98,60 @@ def choose_run(runs: Path, config: Config, label: str) -> str:
     return f"{label}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"  # two may start in one second
 
 
+class FolderTaken(RuntimeError):
+    """Another process holds the run's folder."""
+
+
 @contextlib.contextmanager
-def claim(folder: Path, wait: float = 10) -> Iterator[None]:
+def claim(folder: Path, wait: float = 10, name: str = ".lock") -> Iterator[None]:
     """Hold a run's folder: no other process trains in it meanwhile. The hold ends with the process, however it ends.
 
-    Waits some seconds, since a killed run's kernel lives on for a moment. Raises `RuntimeError` after that.
+    Waits some seconds, since a killed run's kernel lives on for a moment. Raises `FolderTaken` after that.
     """
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=wait)
+    lock = FileLock(folder / name, timeout=wait)
     try:
         lock.acquire()
     except Timeout:
         advice = "wait for it, or give another run_id"
-        raise RuntimeError(f"{folder} is being trained by another process: {advice}") from None
+        raise FolderTaken(f"{folder} is being trained by another process: {advice}") from None
     try:
         yield
     finally:
         lock.release()
 
 
-def launch(config: Config, folder: Path) -> None:
+def launch(config: Config, folder: Path, tags: Iterable[str] = ()) -> None:
     """Execute the training notebook with these settings in a run's folder, or go on with what is there.
 
-    Raises `papermill.PapermillExecutionError` where a cell fails, and `nbclient.exceptions.DeadKernelError` where the
+    `tags`: words to find the run by. Raises `FolderTaken` where another process trains there,
+    `papermill.PapermillExecutionError` where a cell fails, and `nbclient.exceptions.DeadKernelError` where the
     kernel is killed; the notebook as far as it got is in the folder.
     """
     import papermill  # takes a second to import
     from traitlets.config import Config as Traits
 
-    with claim(folder, wait=10):
-        pass  # another process's notebook is not to be overwritten; the kernel claims the folder for itself
-    status = StatusLine(sys.stderr)
-    try:
-        papermill.execute_notebook(
-            NOTEBOOK,
-            folder / "notebook.ipynb",
-            parameters=config.to_dict() | {"runs": folder.parent.as_posix(), "run_id": folder.name},
-            kernel_name="python3",
-            progress_bar=False,
-            stdout_file=status,
-            config=Traits({"KernelManager": {"shutdown_wait_time": STOP_SECONDS}}),
-            extra_arguments=["--log-level=ERROR"],  # the kernel's: it warns of every TCP connection, the local ones too
-        )
-    finally:
-        status.end()
+    of_the_run = {"runs": folder.parent.as_posix(), "run_id": folder.name, "tags": " ".join(tags)}
+    with claim(folder, name=LAUNCHER):
+        with claim(folder):
+            pass  # nothing trains here now; the kernel claims the folder for itself
+        status = StatusLine(sys.stderr)
+        try:
+            papermill.execute_notebook(
+                NOTEBOOK,
+                folder / "notebook.ipynb",
+                parameters=config.to_dict() | of_the_run,
+                kernel_name="python3",
+                progress_bar=False,
+                stdout_file=status,
+                stderr_file=Notices(status),  # of a Neptune server that can't be used, say
+                config=Traits({"KernelManager": {"shutdown_wait_time": STOP_SECONDS}}),
+                extra_arguments=["--log-level=ERROR"],  # the kernel's: it warns of every TCP connection, local ones too
+            )
+        finally:
+            status.end()
 
 
 def summary(folder: Path) -> str:
@@ -129,12 +160,10 @@ def summary(folder: Path) -> str:
 
     record = load_run(folder)
     names = [name for name in record.series_names if name.startswith("training/batch/")]
-    points = {name.rsplit("/", 1)[-1]: record.series(name).iloc[-1] for name in names}
-    last = "  ".join(f"{label} {point['value']:.3f}" for label, point in points.items())
-    steps = max((point["step"] for point in points.values()), default=0)
+    last = "  ".join(f"{name.rsplit('/', 1)[-1]} {record.last(name)[1]:.3f}" for name in names)
     grids = sorted((folder / "samples").glob("*.png"))
     lines = {
-        "run": f"{folder}  ({steps:,} steps, {record.state})",
+        "run": f"{folder}  ({record.steps:,} steps, {record.state})",
         "losses": last or "none yet",
         "faces": grids[-1] if grids else "none yet",
         "look": f"make lab, then notebooks/04_results.ipynb; what was executed is in {folder / 'notebook.ipynb'}",
@@ -144,17 +173,28 @@ def summary(folder: Path) -> str:
 
 
 def main() -> int:
-    """Train as a settings file says; 0 where the run is finished, 1 where it failed, 130 where it was stopped."""
+    """Train as a settings file says.
+
+    Gives 0 where the run is finished, 1 where it failed, 75 where another process trains it, 130 where it was stopped.
+    """
     parser = argparse.ArgumentParser(prog="python -m dcgan_lib.launch", description=__doc__)
     parser.add_argument("settings", type=Path, help="a YAML file of Config's settings, such as configs/cpu.yaml")
     parser.add_argument("--run", help="the run's name; by default the unfinished run of these settings, or a new one")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all runs (default: runs)")
     parser.add_argument("-s", "--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument("--tag", action="append", default=[], metavar="WORD", help="to find the run by; repeatable")
+    parser.add_argument("--with-parent", action="store_true", help="stop and save once standard input is closed")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way to say what Ctrl-C says
+    signal.signal(signal.SIGTERM, stop_once)
+    if given.with_parent:
+        threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         config = Config.from_file(given.settings).replace(**{name: yaml.safe_load(value) for name, value in given.set})
-        _get_ready(config)
+        from nbclient.exceptions import DeadKernelError
+        from papermill import PapermillExecutionError
+
+        if not given.with_parent:  # which has done so for all its runs
+            get_ready(config)
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         return _say(f"{given.settings}: {error}")
     except KeyboardInterrupt:
@@ -162,32 +202,44 @@ def main() -> int:
 
     folder = given.runs / (given.run or choose_run(given.runs, config, given.settings.stem))
     print(f"{'going on with' if folder.exists() else 'starting'} {folder}", file=sys.stderr)
-    from nbclient.exceptions import DeadKernelError
-    from papermill import PapermillExecutionError
-
     executed = folder / "notebook.ipynb"
     try:
-        launch(config, folder)
+        launch(config, folder, given.tag)
     except KeyboardInterrupt:
         return _say(f"stopped, {_saved(folder)}; the same command goes on from there", 130)
     except PapermillExecutionError as error:
-        return _say(f"{error.ename}: {error.evalue}\n  the notebook with the traceback: {executed}")
+        source = next((line for line in error.source.splitlines() if line.strip()), "")
+        cell = f"cell [{error.exec_count}], {source!r}"
+        return _say(f"{error.ename}: {error.evalue}\n  in {cell}; the notebook with the traceback: {executed}")
     except DeadKernelError:
         return _say(f"the kernel died, as it does for want of memory; {_saved(folder)}: the same command goes on")
     except RuntimeError as error:
-        return _say(str(error))
+        return _say(str(error), TAKEN if isinstance(error, FolderTaken) else 1)
     print(summary(folder))
     return 0
 
 
-def _get_ready(config: Config) -> None:
+def get_ready(config: Config) -> "ImageSet":
     """Draw and prepare the images here, where a terminal has a bar, and bad data is told before a run begins."""
     from dcgan_lib.data import prepare  # takes a few seconds to import
     from dcgan_lib.faces import draw_faces
 
     if config.data == "data/faces":
         draw_faces(config.data)
-    prepare(config.data, config.image_size, config.channels, config.max_images)
+    return prepare(config.data, config.image_size, config.channels, config.max_images)
+
+
+def stop_once(number: int, frame: Any) -> NoReturn:
+    """What SIGTERM does, a scheduler's way to say Ctrl-C; said again while the run saves, it does no harm."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _stop_with_parent() -> None:
+    """Wait until standard input is closed, which every system does when the process at its other end is gone."""
+    while os.read(0, 1024):  # not sys.stdin, which would be locked when this process ends
+        pass
+    _thread.interrupt_main(signal.SIGTERM)
 
 
 def _saved(folder: Path) -> str:

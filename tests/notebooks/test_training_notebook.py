@@ -11,41 +11,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from trainings import PROJECT, finish, quick_settings, start, wait_for
 
 from dcgan_lib import launch
 from dcgan_lib.config import Config
-from dcgan_lib.faces import draw_faces
 from dcgan_lib.runs import load_run
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     """Settings of a training that takes a second, on 96 drawn faces of its own."""
-    folder = tmp_path_factory.mktemp("quick")
-    draw_faces(folder / "faces", count=96)
-    config = Config.from_file(PROJECT / "configs/quick.yaml").replace(data=folder / "faces", max_images=96, epochs=4)
-    config.save(folder / "quick.yaml")
-    return folder / "quick.yaml"
+    return quick_settings(tmp_path_factory.mktemp("quick"), epochs=4)
 
 
 def train(settings, runs, *arguments):
-    command = [sys.executable, "-m", "dcgan_lib.launch", str(settings), "--runs", str(runs), *arguments]
-    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process):
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
-
-
-def wait_for(path, process):
-    for _ in range(1200):
-        if path.exists() or process.poll() is not None:
-            break
-        time.sleep(0.1)
-    assert path.exists(), process.communicate()
+    return start("launch", settings, "--runs", runs, *arguments)
 
 
 def kernel_of(launcher):
@@ -61,7 +41,7 @@ def kernel_of(launcher):
 def finished(quick, tmp_path_factory):
     """A run that went through in one go: its folder, and what was printed."""
     runs = tmp_path_factory.mktemp("runs")
-    code, out, err = finish(train(quick, runs, "--run", "whole"))
+    code, out, err = finish(train(quick, runs, "--run", "whole", "--tag", "first", "--tag", "quick"))
     assert code == 0, err
     return runs / "whole", out, err
 
@@ -81,6 +61,7 @@ def test_its_record_has_every_step_and_the_articles_fields(finished):
         assert record.series(f"training/batch/{name}")["step"].tolist() == list(range(1, 13))
     assert [step for step, _ in record.images("images/fixed_noise")] == [0, 4, 8, 12]
     assert record.fields["config/dataset/size"] == 96
+    assert record.tags == {"first", "quick"}
     assert "ConvTranspose2d" in record.text("io_files/artifacts/Generator_arch")
     assert "LeakyReLU" in record.text("io_files/artifacts/Discriminator_arch")
 
@@ -164,7 +145,7 @@ def test_a_failure_in_the_notebook_is_one_line_and_the_way_to_the_traceback(quic
     assert code == 1
     assert re.search(r"ValueError: batch_size is 97, but .* has 96 images: lower it", err)
     assert "Traceback" not in err
-    assert "bad/notebook.ipynb" in err
+    assert re.search(r"in cell \[\d+\], 'folder = .*'; the notebook with the traceback: .*bad/notebook.ipynb", err)
 
 
 def test_plain_papermill_refuses_a_parameter_that_does_not_exist(quick, tmp_path):
@@ -185,9 +166,15 @@ with claim(Path({str(tmp_path)!r}) / "mine", wait=0.1):
     pass
 """
         done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert re.search(r"RuntimeError: .*mine is being trained by another process: wait for it, or", done.stderr)
+    assert re.search(r"FolderTaken: .*mine is being trained by another process: wait for it, or", done.stderr)
     with launch.claim(tmp_path / "mine", wait=0.1):
         pass
+
+
+def test_a_run_in_progress_keeps_its_notebook(quick, tmp_path, monkeypatch):
+    with launch.claim(tmp_path / "mine", name=launch.LAUNCHER), pytest.raises(launch.FolderTaken):
+        launch.launch(Config.from_file(quick), tmp_path / "mine")
+    assert not (tmp_path / "mine/notebook.ipynb").exists()
 
 
 def test_the_newest_unfinished_run_of_the_same_settings_is_gone_on_with(finished, tmp_path):

@@ -1,0 +1,97 @@
+"""Sweeps of real trainings: two at once on the same runs, one that is killed, stopped and started again."""
+
+import json
+import re
+import signal
+
+import pytest
+import torch
+from trainings import finish, quick_settings, start, wait_for
+
+from dcgan_lib.runs import load_run
+
+SEEDS = (1, 2, 3, 4)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """A file of settings of a training that takes some seconds, on 96 drawn faces."""
+    every = {"sample_every": 120, "log_every": 20, "checkpoint_every": 10}
+    return quick_settings(tmp_path_factory.mktemp("sweeps"), epochs=80, **every)
+
+
+def sweep(settings, runs, name, *changes):
+    """Start a sweep over these changes, two runs at a time: a process."""
+    file = settings.with_name(f"{name}.yaml")
+    file.write_text(json.dumps({"base": settings.name, "runs": changes}))
+    return start("sweep", file, "--runs", runs, "--jobs", 2)
+
+
+def processes(folder):
+    """How many processes have trained the run."""
+    return len(list((folder / "neptune").rglob("metadata.json")))
+
+
+@pytest.fixture(scope="module")
+def whole(settings, tmp_path_factory):
+    """Four runs and one that fails, made by two sweeps at once: their folder, and how each sweep ended."""
+    runs = tmp_path_factory.mktemp("whole")
+    changes = [{"batch_size": 97}, *({"seed": seed} for seed in SEEDS)]
+    both = [sweep(settings, runs, "whole", *changes) for _ in range(2)]
+    return runs, [finish(process) for process in both]
+
+
+def test_two_sweeps_at_once_never_share_a_run_and_both_see_all_finished(whole):
+    runs, endings = whole
+    for code, out, err in endings:
+        assert code == 1, err
+        for seed in SEEDS:
+            assert re.search(rf"^whole-seed={seed} +finished +240 ", out, re.MULTILINE), out
+    assert [processes(runs / f"whole-seed={seed}") for seed in SEEDS] == [1, 1, 1, 1]
+    assert "another process trains it, waiting for its end" in endings[0][1] + endings[1][1]
+
+
+def test_a_run_that_fails_stops_no_other_and_the_table_names_the_cell(whole):
+    runs, [(_, out, _), _] = whole
+    assert re.search(r"^whole-batch_size=97 +failed +0 ", out, re.MULTILINE)
+    assert re.search(r"whole-batch_size=97 failed: ValueError: batch_size is 97, but .* 96 images: lower it\n", out)
+    cell, source = re.search(r"in cell \[(\d+)\], '(.*)'; .*whole-batch_size=97/notebook.ipynb", out).groups()
+    executed = json.loads((runs / "whole-batch_size=97/notebook.ipynb").read_text(encoding="utf-8"))
+    [failed] = [each for each in executed["cells"] if each["metadata"].get("papermill", {}).get("exception")]
+    assert failed["execution_count"] == int(cell)
+    assert "".join(failed["source"]).startswith(source)
+
+
+def test_every_run_bears_the_sweeps_name_as_a_tag(whole):
+    assert {load_run(whole[0] / f"whole-seed={seed}").tags for seed in SEEDS} == {frozenset({"whole"})}
+
+
+def test_killed_stopped_and_started_again_a_sweep_ends_as_one_that_never_was(settings, whole, tmp_path):
+    changes = [{"seed": seed} for seed in SEEDS]
+    killed = sweep(settings, tmp_path, "broken", *changes)
+    wait_for(tmp_path / "broken-seed=1/checkpoint.pt", killed)
+    killed.kill()
+    killed.communicate()
+
+    stopped = sweep(settings, tmp_path, "broken", *changes)  # at once: what the killed one left behind still saves
+    wait_for(tmp_path / "broken-seed=3/checkpoint.pt", stopped)
+    stopped.send_signal(signal.SIGTERM)
+    code, out, err = finish(stopped)
+    assert code == 130, err
+    assert "stopping: every run finishes its step and saves" in out
+    assert err.strip() == "stopped, and what was running is saved; the same command goes on from there"
+    assert load_run(tmp_path / "broken-seed=3").state == "interrupted"
+
+    code, out, err = finish(sweep(settings, tmp_path, "broken", *changes))
+    assert code == 0, err
+    assert re.search(r"4 runs in .*, [12] finished already; 2 at a time", out)
+    assert processes(tmp_path / "broken-seed=1") == processes(tmp_path / "broken-seed=3") == 2
+    for seed in SEEDS:
+        ours, theirs = tmp_path / f"broken-seed={seed}", whole[0] / f"whole-seed={seed}"
+        weights, expected = (torch.load(f / "checkpoint.pt", weights_only=True)["gan"] for f in (ours, theirs))
+        for part in ("generator", "discriminator", "averaged"):
+            assert all(torch.equal(value, expected[part][name]) for name, value in weights[part].items())
+        for name in ("training/batch/Dloss", "training/batch/D_G_z2"):
+            series, reference = (load_run(f).series(name)[["step", "value"]] for f in (ours, theirs))
+            assert series["step"].tolist() == list(range(1, 241))
+            assert series.equals(reference)

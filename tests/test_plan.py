@@ -1,0 +1,129 @@
+"""What a sweep's file asks for: expanded, named, and refused where it can't be done."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dcgan_lib.config import Config
+from dcgan_lib.plan import conflicts, plan
+
+SWEEPS = Path(__file__).parents[1] / "configs/sweeps"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a sweep's file, by default called `mine`, and gives its path."""
+
+    def write(content, name="mine"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    return write
+
+
+def test_a_grid_is_every_combination_on_top_of_base_settings_and_overrides(write, tmp_path):
+    (tmp_path / "base.yaml").write_text("epochs: 3\nimage_size: 32\nbatch_size: 16\n")
+    file = {"base": "base.yaml", "settings": {"image_size": 16}, "grid": {"seed": [1, 2], "learning_rate_d": ["2e-4"]}}
+    runs = plan(write(file), batch_size=8)
+    expected = Config(epochs=3, image_size=16, batch_size=8, seed=1, learning_rate_d=2e-4)
+    assert [run.config for run in runs] == [expected, expected.replace(seed=2)]
+    assert [run.swept for run in runs] == [{"seed": 1, "learning_rate_d": 2e-4}, {"seed": 2, "learning_rate_d": 2e-4}]
+    assert [run.name for run in runs] == ["mine-seed=1-learning_rate_d=0.0002", "mine-seed=2-learning_rate_d=0.0002"]
+    assert {run.tag for run in runs} == {"mine"}
+
+
+def test_a_list_of_runs_is_taken_as_it_stands(write):
+    runs = plan(write({"runs": [{}, {"flip": True}, {"seed": 3, "epochs": 2}]}))
+    assert [run.name for run in runs] == ["mine-base", "mine-flip=true", "mine-seed=3-epochs=2"]
+    assert runs[2].config == Config(seed=3, epochs=2)
+
+
+def test_of_the_setting_that_the_sweep_is_named_after_the_value_is_enough(write):
+    assert [run.name for run in plan(write({"grid": {"epochs": [5, 10]}}, "epochs"))] == ["epochs-5", "epochs-10"]
+
+
+def test_names_suit_every_file_system_and_are_unique(write):
+    values = ["../a b/c.zip", "A-b/c.zip", "/" + "long/" * 20 + "end", "…"]
+    names = [run.name for run in plan(write({"grid": {"data": values}}, "my data"))]
+    assert names[:2] == ["my-data-data=a-b-c.zip", "my-data-data=A-b-c.zip-2"]
+    assert names[2].endswith("long-end")
+    assert len(names[2]) < 60
+    assert names[3] == "my-data-data=none"
+
+
+@pytest.mark.parametrize("name", ["epochs", "learning-rates", "width"])
+def test_the_sweeps_that_ship_can_be_planned(name):
+    runs = plan(SWEEPS / f"{name}.yaml")
+    assert all(run.config.data == "data/faces" for run in runs)
+    assert len({run.name for run in runs}) == len(runs) >= 2
+
+
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        ({"grdi": {"seed": [1]}}, ["unknown word 'grdi': did you mean 'grid'?"]),
+        ({"settings": {"seed": 1}}, ["give either grid: or runs:, one of them"]),
+        ({"grid": {"seed": [1]}, "runs": [{}]}, ["give either grid: or runs:, one of them"]),
+        ({"grid": {"seed": 1}}, ["grid: seed is 1: give a list of values, as in [1, 2]"]),
+        ({"grid": {"seed": []}}, ["grid: seed is []: give a list of values, as in [1, 2]"]),
+        ({"runs": {"seed": 1}}, ["runs holds no list of settings: write one `- {name: value, …}` on a line"]),
+        ({"base": {"seed": 1}, "runs": [{}]}, ["base is {'seed': 1}: it names a file of settings; write the settings"]),
+        (
+            {"settings": {"epoch": 2}, "grid": {"image_size": [48, 64], "lerning_rate_d": [1e-4], "epochs": [1, "x"]}},
+            [
+                "settings: unknown setting 'epoch': did you mean 'epochs'?",
+                "grid: image_size is 48: choose one of",
+                "grid: unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'?",
+                "grid: epochs is 'x': it must be of type int",
+            ],
+        ),
+        ({"runs": [{"seed": 1}, {"seed": 2}, {"seed": 1}]}, ["runs: runs 1 and 3 have the same settings"]),
+        ("[1, 2", [" is no YAML: "]),
+        ("just words", [" holds no sweep: "]),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_all_at_once_with_its_name(write, content, messages):
+    path = write(content)
+    with pytest.raises(ValueError, match="mine") as error:
+        plan(path)
+    lines = str(error.value).splitlines()
+    assert len(lines) == len(messages)
+    for message in messages:
+        assert any(line.startswith(str(path)) and message in line for line in lines), lines
+
+
+def test_what_is_wrong_with_base_or_overrides_is_told_with_where(write, tmp_path):
+    (tmp_path / "base.yaml").write_text("epoch: 3\n")
+    file = write({"base": "base.yaml", "grid": {"seed": [1, 2]}})
+    with pytest.raises(ValueError, match="--set") as error:
+        plan(file, seed=5, image_size=48)
+    assert str(error.value).splitlines() == [
+        f"{file}: base base.yaml: unknown setting 'epoch': did you mean 'epochs'?",
+        f"{file}: --set: image_size is 48: choose one of 16, 32, 64, 128, 256",
+        f"{file}: --set: seed is what this sweep varies: change its values in the file",
+    ]
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.yaml"):
+        plan(write({"base": "nowhere.yaml", "runs": [{}]}))
+
+
+def test_a_folder_with_a_run_of_other_settings_is_in_the_way(write, tmp_path):
+    runs = plan(write({"settings": {"epochs": 4}, "grid": {"seed": [1, 2, 3]}}))
+
+    def put(run, **changes):
+        folder = tmp_path / run.name
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text(json.dumps({"config": run.config.replace(**changes).to_dict()}))
+
+    put(runs[0], epochs=2, log_every=7, device="cpu")  # more epochs, other reporting: the same run goes on
+    assert conflicts(runs, tmp_path) == []
+    put(runs[0], epochs=9)
+    put(runs[1], batch_size=16, beta1=0.9)
+    (tmp_path / runs[2].name).mkdir()
+    (tmp_path / runs[2].name / "config.json").write_text('{"config": {"old_name": 1}}')
+    first, second, third = conflicts(runs, tmp_path)
+    assert first.startswith(f"{tmp_path / 'mine-seed=1'} is a run of other settings: epochs was 9 and is now 4; ")
+    assert "batch_size was 16 and is now 128, beta1 was 0.9 and is now 0.5; " in second
+    assert "mine-seed=3 holds no settings that can be read: unknown setting 'old_name'" in third
