@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from string import Template
 
 import numpy as np
+import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -16,6 +18,8 @@ from torchvision.utils import make_grid
 
 #: One colour a meaning, all through the course (Okabe and Ito's, told apart by colour-blind readers too).
 COLOURS = {"D": "#0072B2", "G": "#D55E00", "before": "#E69F00", "reference": "#666666"}
+
+MOST_POINTS = 2000  # drawn of a curve: more than a screen has pixels would only cost time
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
@@ -32,26 +36,79 @@ def to_grid(images: Tensor, columns: int = 8) -> np.ndarray:
     return ((grid + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
 
 
+def jpeg(picture: np.ndarray | Image.Image, quality: int = 85) -> bytes:
+    """The JPEG file of a picture, (H, W, 3) uint8 or PIL's: a tenth of its PNG, so notebooks stay small."""
+    if not isinstance(picture, Image.Image):
+        picture = Image.fromarray(picture)
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def rendered(figure: Figure, dots_per_inch: int = 100, form: str = "png") -> bytes:
+    """The PNG or JPEG file of a figure."""
+    file = io.BytesIO()
+    figure.savefig(file, dpi=dots_per_inch, format=form)
+    return file.getvalue()
+
+
 def show_side_by_side(groups: Mapping[str, Tensor], columns: int = 8, width: float = 12.0) -> Figure:
     """One figure of several grids of images, each (N, C, S, S), under its own title."""
-    grids = {title: to_grid(images, columns) for title, images in groups.items()}
-    height = max(grid.shape[0] / grid.shape[1] for grid in grids.values()) * width / len(grids)
-    figure = Figure(figsize=(width, height + 0.4), layout="constrained")
-    for axes, (title, grid) in zip(figure.subplots(1, len(grids), squeeze=False)[0], grids.items(), strict=True):
-        axes.imshow(grid, interpolation="nearest")
-        axes.set_title(title, fontsize=10)
+    grids = [(title, to_grid(images, columns)) for title, images in groups.items()]
+    return picture_row(grids, width, interpolation="nearest")  # pixels as they are
+
+
+def picture_row(
+    pictures: Sequence[tuple[str, np.ndarray | Image.Image]],
+    width: float = 12.0,
+    columns: int | None = None,
+    interpolation: str = "auto",
+) -> Figure:
+    """Pictures side by side under their titles, (title, picture) each; in rows of `columns` where there are more."""
+    arrays = [(title, np.asarray(p.convert("RGB") if isinstance(p, Image.Image) else p)) for title, p in pictures]
+    columns = min(columns or len(arrays), len(arrays))
+    rows = -(-len(arrays) // columns)
+    height = max(picture.shape[0] / picture.shape[1] for _, picture in arrays) * width / columns
+    figure = Figure(figsize=(width, rows * (height + 0.4)), layout="constrained")
+    cells = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in cells:
         axes.axis("off")
+    for axes, (title, picture) in zip(cells, arrays, strict=False):  # the last row may have empty cells
+        axes.imshow(picture, interpolation=interpolation)
+        axes.set_title(title, fontsize=10)
     return figure
 
 
 def smoothed(values: Sequence[float], steps: int) -> np.ndarray:
     """The exponential moving average in which a value counts half after `steps` more of them; the start is unbiased."""
-    decay = 0.5 ** (1 / steps)
-    total, weight, out = 0.0, 0.0, []
-    for value in values:
-        total, weight = decay * total + (1 - decay) * value, decay * weight + (1 - decay)
-        out.append(total / weight)
-    return np.array(out)
+    return pd.Series(values, dtype=float).ewm(halflife=steps).mean().to_numpy()
+
+
+def can_be_smoothed(count: int, steps: int) -> bool:
+    """Whether a curve of so many points has a moving average worth showing: twice its half-life at least."""
+    return steps > 0 and count > 2 * steps
+
+
+def draw_curve(
+    axes: Axes, steps: Sequence[float], values: Sequence[float], smooth: int, label: str = "", **style: str
+) -> None:
+    """Draw one curve, pale, and its moving average over it; thinned to `MOST_POINTS` points, the last among them.
+
+    `smooth` is the average's half-life in points; 0, or too few points, draws the values alone. `style` is
+    matplotlib's, such as `color` and `linestyle`.
+    """
+    shown = np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).round().astype(int)
+    steps, strong = np.asarray(steps)[shown], np.asarray(values)[shown]
+    if can_be_smoothed(len(values), smooth):
+        axes.plot(steps, strong, lw=0.8, alpha=0.25, color=style.get("color"), zorder=1.9)  # below every average
+        strong = smoothed(values, smooth)[shown]
+    axes.plot(steps, strong, lw=1.8, label=label, **style)
+
+
+def tidy(axes: Axes) -> None:
+    """A light grid and no frame at the top and right."""
+    axes.grid(alpha=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def plot_curves(
@@ -73,21 +130,14 @@ def plot_curves(
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     for index, (label, (steps, values)) in enumerate(curves.items()):
-        colour = colours[index] if colours else f"C{index}"
-        average = bool(smooth) and len(values) > 2 * smooth
-        if not average:
-            axes.plot(steps, values, color=colour, lw=1.8, label=label)
-        else:
-            axes.plot(steps, values, color=colour, lw=0.8, alpha=0.25)
-            axes.plot(steps, smoothed(values, smooth), color=colour, lw=1.8, label=label)
+        draw_curve(axes, steps, values, smooth, label, color=colours[index] if colours else f"C{index}")
     for label, height in (guides or {}).items():
         axes.axhline(height, color=COLOURS["reference"], ls="--", lw=1)
         axes.annotate(label, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_title(title, loc="left")
-    axes.grid(alpha=0.2)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     figure.legend(loc="outside lower center", ncols=len(curves), frameon=False)  # beside the curves it would hide some
     return figure
 
@@ -97,12 +147,7 @@ def film_strip(frames: Sequence[tuple[int, Image.Image]], count: int = 6, width:
     picked = [
         frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
     ]
-    figure = Figure(figsize=(width, width / len(picked) + 0.4), layout="constrained")
-    for axes, (step, picture) in zip(figure.subplots(1, len(picked), squeeze=False)[0], picked, strict=True):
-        axes.imshow(picture)
-        axes.set_title(f"step {step:,}", fontsize=10)
-        axes.axis("off")
-    return figure
+    return picture_row([(f"step {step:,}", picture) for step, picture in picked], width)
 
 
 def animate(frames: Sequence[tuple[int, Image.Image]], kilobytes: int = 400, seconds: float = 6.0) -> str:

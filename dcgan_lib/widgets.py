@@ -1,44 +1,29 @@
 """What moves in a notebook: ipywidgets where someone is looking, plain text and pictures where no one is."""
 
-import io
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import ipywidgets
 import numpy as np
-from IPython import get_ipython
 from IPython.display import Image as Picture
 from IPython.display import display
-from PIL import Image
 from tqdm import tqdm
 from tqdm.notebook import tqdm as notebook_tqdm
 
-from dcgan_lib.plots import COLOURS, plot_curves, to_grid
+from dcgan_lib.comparer import RunComparer
+from dcgan_lib.front_end import has_front_end
+from dcgan_lib.plots import COLOURS, jpeg, plot_curves, rendered, to_grid
 from dcgan_lib.train import Report
 
+__all__ = ["LiveView", "RunComparer", "has_front_end", "jpeg", "progress_bar", "show_grid"]
+
 REDRAW_SECONDS = 5  # between drawings of the curves: drawing takes time from training
-
-
-def has_front_end() -> bool:
-    """Whether a person is at the notebook: JupyterLab, Notebook, VS Code and Colab can answer a prompt.
-
-    papermill, nbval and nbconvert tell the kernel that they can't, and none of them would show a widget.
-    """
-    kernel = getattr(get_ipython(), "kernel", None)
-    return bool(kernel and kernel.get_parent().get("content", {}).get("allow_stdin"))
 
 
 def progress_bar(work: Iterable, **options: Any) -> Iterable:
     """A progress bar as `tqdm` makes it: a widget where someone is looking, nothing where no one is."""
     return notebook_tqdm(work, **options) if has_front_end() else tqdm(work, **{"disable": None, **options})
-
-
-def jpeg(pixels: np.ndarray, quality: int = 85) -> bytes:
-    """The JPEG file of a picture (H, W, 3) uint8: a tenth of its PNG, so notebooks stay small."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
-    return file.getvalue()
 
 
 class LiveView:
@@ -89,12 +74,10 @@ class LiveView:
         display(Picture(data=jpeg(grid), format="jpeg"))
 
     def _draw_curves(self) -> bytes:
-        shown = slice(None, None, max(1, len(self.steps) // 2000))  # more points than pixels only cost time
+        shown = slice(None, None, max(1, len(self.steps) // 2000))  # so that the average grows with the training
         labels = {"Loss_D": "loss_d", "Loss_G": "loss_g"}
         curves = {label: (self.steps[shown], self.losses[name][shown]) for label, name in labels.items()}
-        file = io.BytesIO()
-        plot_curves(curves, colours=[COLOURS["D"], COLOURS["G"]], ylabel="loss", size=(5.6, 3.6)).savefig(file, dpi=100)
-        return file.getvalue()
+        return rendered(plot_curves(curves, colours=[COLOURS["D"], COLOURS["G"]], ylabel="loss", size=(5.6, 3.6)))
 
 
 def _bar(report: Report, length: int = 10) -> str:

@@ -1,0 +1,310 @@
+"""Compares runs: where they differ, how far each got, their curves in one figure, their grids side by side."""
+
+import itertools
+import math
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from dcgan_lib.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, rendered, smoothed, tidy
+from dcgan_lib.query import select as select  # so that whoever compares needs one module
+from dcgan_lib.runs import SETTINGS, RunRecord
+
+AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over
+GOALS = ("min", "max")
+
+#: One colour a run: Okabe and Ito's, their yellow, too pale for a line on white, left for a grey.
+RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+LINE_STYLES = ("-", "--", ":", "-.")  # one a series
+
+_BESIDE_SETTINGS = ("sys/", "monitoring/", "training/")  # fields that tell of a run's course, not of how it was set up
+
+
+def labels(records: Sequence[RunRecord]) -> list[str]:
+    """A name for each run by which it can be told from the others: its own, with its id where several share it."""
+    uses = Counter(record.name for record in records)
+    return [r.name if uses[r.name] == 1 or r.name == r.run_id else f"{r.name} ({r.run_id})" for r in records]
+
+
+def number_series(records: Iterable[RunRecord]) -> list[str]:
+    """Paths of the series that can be drawn as curves, of any of the runs."""
+    names = {path for r in records for path in r.series_names if not isinstance(r.last(path)[1], str)}
+    return sorted(names)
+
+
+def settings_of(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """How each run was set up, a row a run: settings under their own names, other fields under their paths.
+
+    Tags, times and results (`sys/`, `monitoring/`, `training/`) are left out; what a run doesn't have is NaN.
+    """
+    rows = []
+    for record in records:
+        fields = {k: v for k, v in record.fields.items() if not k.startswith((*_BESIDE_SETTINGS, SETTINGS))}
+        rows.append(record.settings | fields)
+    return pd.DataFrame(rows, index=pd.Index(labels(records), name="run"), dtype=object)
+
+
+def differing(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """The columns of `settings_of` in which the runs are not all alike; none for a single run.
+
+    Of a setting that `environment/` repeats (`seed`, `device`) the repetition is left out.
+    """
+    table = settings_of(records)
+    columns = [name for name in table if table[name].nunique(dropna=False) > 1]
+    kept = []
+    for name in columns:
+        setting = name.removeprefix("environment/")
+        if setting == name or setting not in columns or not table[name].equals(table[setting]):
+            kept.append(name)
+    return table[kept]
+
+
+def image_series(records: Iterable[RunRecord]) -> list[str]:
+    """Paths of the series of images of any of the runs."""
+    return sorted({path for record in records for path in record.image_names})
+
+
+def curve(record: RunRecord, path: str, by: str = "step") -> tuple[np.ndarray, np.ndarray]:
+    """One series of numbers as (x, values), x in steps, epochs, or minutes of running time.
+
+    Raises `KeyError` where the run has no such series, and `ValueError` for one of texts, or where the run doesn't say
+    how many steps an epoch has.
+    """
+    check_choices(by=by)
+    frame = record.series(path)
+    try:
+        values = frame["value"].to_numpy(float)
+    except ValueError as error:
+        raise ValueError(f"{path} of run {record.name} holds texts: choose a series of numbers") from error
+    if by == "minutes":
+        return frame["seconds"].to_numpy() / 60, values
+    steps = frame["step"].to_numpy(float)
+    return (steps / _steps_per_epoch(record) if by == "epoch" else steps), values
+
+
+def best(records: Sequence[RunRecord], paths: str | Sequence[str], goal: str = "min", smooth: int = 20) -> pd.DataFrame:
+    """How far each run got, a row a run and series: the last and the best value, and the step of the best.
+
+    Losses of a GAN jump, so both values are those of the moving average of half-life `smooth` points, and the best is
+    looked for once so many points have gone into it; 0, or a curve too short, takes the points themselves. `goal` says
+    whether the lowest ("min") or the highest ("max") is best. Runs without the series are left out.
+    """
+    check_choices(goal=goal)
+    rows = []
+    for path in _listed(paths):
+        for label, record in zip(labels(records), records, strict=True):
+            if path not in number_series([record]):
+                continue
+            steps, values = curve(record, path)
+            if can_be_smoothed(len(values), smooth):
+                steps, values = steps[smooth:], smoothed(values, smooth)[smooth:]
+            place = values.argmin() if goal == "min" else values.argmax()
+            rows.append((label, path, values[-1], values[place], int(steps[place])))
+    return pd.DataFrame(rows, columns=["run", "series", "last", "best", "at step"])
+
+
+def run_colour(index: int) -> str:
+    """The colour of the run at this place: eight that colour-blind readers tell apart, then their lighter tones."""
+    tone, place = divmod(index, len(RUN_COLOURS))
+    colour = np.array(to_rgb(RUN_COLOURS[place]))
+    return to_hex(1 - (1 - colour) * 0.55 ** (tone % 3))
+
+
+def columns_for(count: int) -> int:
+    """How many panels or pictures stand in a row: up to three, and four in two rows."""
+    return 2 if count == 4 else min(max(count, 1), 3)
+
+
+def overlay(
+    records: Sequence[RunRecord],
+    paths: str | Sequence[str],
+    by: str = "step",
+    smooth: int = 20,
+    side_by_side: bool = False,
+    width: float = 8.0,
+) -> Figure:
+    """Any series of any runs in one figure, a colour a run and a line style a series, over `by` (one of `AXES`).
+
+    Each curve is pale, with its moving average of half-life `smooth` points over it. `side_by_side` gives each run a
+    panel of its own, all with the same axes. Curves that a run doesn't have are named above it.
+    """
+    check_choices(by=by)
+    paths = _listed(paths)
+    columns = columns_for(len(records)) if side_by_side else 1
+    rows = math.ceil(len(records) / columns) if side_by_side and records else 1
+    figure = Figure(figsize=(width, 2.7 * rows + 1 if side_by_side else 0.55 * width), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in panels[len(records) :] if side_by_side else ():
+        axes.axis("off")
+
+    drawn, missing = {}, []
+    for index, (label, record) in enumerate(zip(labels(records), records, strict=True)):
+        axes, colour = panels[index if side_by_side else 0], run_colour(index)
+        if side_by_side:
+            axes.set_title(_shortened(label, int(70 / columns)), color=colour, fontsize=10)
+        for path, style in zip(paths, itertools.cycle(LINE_STYLES), strict=False):
+            try:
+                x, values = curve(record, path, by)
+            except KeyError:
+                missing.append(f"{label} has no {path}")
+            except ValueError as error:
+                missing.append(str(error))
+            else:
+                draw_curve(axes, x, values, smooth, color=colour, linestyle=style)
+                drawn[label] = colour
+
+    for axes in panels:
+        tidy(axes)
+        if axes.get_subplotspec().is_last_row():
+            axes.set_xlabel(by)
+        if axes.get_subplotspec().is_first_col() and len(paths) == 1:
+            axes.set_ylabel(_shortened(paths[0]))
+    if not drawn:
+        panels[0].text(0.5, 0.5, "no points to draw yet", transform=panels[0].transAxes, ha="center", va="center")
+    keys = [] if side_by_side else [Line2D([], [], color=c, lw=2.5, label=_shortened(n)) for n, c in drawn.items()]
+    if len(paths) > 1:
+        styles = zip(paths, itertools.cycle(LINE_STYLES), strict=False)
+        keys += [Line2D([], [], color=COLOURS["reference"], ls=style, label=_shortened(p)) for p, style in styles]
+    if keys:
+        columns = max(1, min(len(keys), int(12 * width / (6 + max(len(key.get_label()) for key in keys)))))
+        figure.legend(handles=keys, loc="outside lower center", ncols=columns, frameon=False)
+    if missing:
+        note = textwrap.shorten("left out: " + "; ".join(dict.fromkeys(missing)), 160, placeholder=" …")
+        figure.suptitle(_plain(textwrap.fill(note, 90)), fontsize=8, color=COLOURS["reference"])
+    return figure
+
+
+def image_steps(records: Iterable[RunRecord], path: str) -> list[int]:
+    """The steps at which any of the runs has a picture in this series of images."""
+    return sorted({step for record in records if path in record.image_names for step in record.image_steps(path)})
+
+
+def common_step(records: Iterable[RunRecord], path: str) -> int | None:
+    """The newest step that all runs with pictures in this series have reached; None where none has one."""
+    return min((record.image_steps(path)[-1] for record in records if path in record.image_names), default=None)
+
+
+def step_shown(record: RunRecord, path: str, step: int) -> int | None:
+    """The step of the run's newest picture up to `step`; None where it has none so early."""
+    steps = record.image_steps(path) if path in record.image_names else []
+    return max((own for own in steps if own <= step), default=None)
+
+
+def images_at(records: Sequence[RunRecord], path: str, step: int) -> list[tuple[int, Image.Image] | None]:
+    """Each run's picture at `step`, or its newest before it, as (its step, picture); None where it has none."""
+    shown = []
+    for record in records:
+        own = step_shown(record, path, step)
+        shown.append(None if own is None else (own, record.image(path, own)))
+    return shown
+
+
+def grids_side_by_side(records: Sequence[RunRecord], path: str, step: int, width: float = 12.0) -> Figure:
+    """The pictures of `images_at` in one figure, under the runs' names and the steps shown; at most three in a row.
+
+    Raises `ValueError` where no run has a picture so early.
+    """
+    pairs = zip(labels(records), images_at(records, path, step), strict=True)
+    pictures = [(f"{_shortened(label)}, step {shown[0]:,}", shown[1]) for label, shown in pairs if shown]
+    if not pictures:
+        raise ValueError(f"no run has a picture in {path} at step {step} or before: choose one of image_steps")
+    return picture_row(pictures, width, columns_for(len(pictures)))
+
+
+def export(
+    records: Sequence[RunRecord],
+    folder: str | Path,
+    paths: str | Sequence[str],
+    by: str = "step",
+    smooth: int = 20,
+    goal: str = "min",
+    side_by_side: bool = False,
+    image_path: str | None = None,
+    step: int | None = None,
+) -> list[Path]:
+    """Write the comparison into a new numbered folder under `folder`; gives the files' paths.
+
+    `points.csv` (run, series, step, epoch, seconds, value: a row a point, unsmoothed), `settings.csv` (all, not only
+    those that differ), `best.csv`, `curves.png`, and `grids.png` where `image_path` and `step` say what to show.
+    """
+    target = _new_folder(Path(folder))
+    try:
+        tables = {"points": _points(records, _listed(paths)), "best": best(records, paths, goal, smooth)}
+        for name, table in tables.items():
+            table.to_csv(target / f"{name}.csv", index=False)
+        settings_of(records).to_csv(target / "settings.csv")
+        figures = {"curves": overlay(records, paths, by, smooth, side_by_side)}
+        if image_path and step is not None:
+            figures["grids"] = grids_side_by_side(records, image_path, step)
+        for name, figure in figures.items():
+            (target / f"{name}.png").write_bytes(rendered(figure, 150))
+    except BaseException:
+        shutil.rmtree(target)  # half an export would look like a whole one
+        raise
+    return sorted(target.iterdir())
+
+
+def _steps_per_epoch(record: RunRecord) -> int:
+    counts = []
+    for path in ("config/dataset/size", SETTINGS + "batch_size"):
+        value = record.fields.get(path)
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"run {record.name} has no epochs: its {path} is {value}; draw it by step")
+        counts.append(value)
+    return math.ceil(counts[0] / counts[1])
+
+
+def _points(records: Sequence[RunRecord], paths: Sequence[str]) -> pd.DataFrame:
+    columns = ["run", "series", "step", "epoch", "seconds", "value"]
+    frames = []
+    for label, record in zip(labels(records), records, strict=True):
+        for path in [path for path in paths if path in record.series_names]:
+            frame = record.series(path).assign(run=label, series=path)
+            try:
+                frame["epoch"] = frame["step"] / _steps_per_epoch(record)
+            except ValueError:
+                frame["epoch"] = math.nan
+            frames.append(frame[columns])
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _new_folder(folder: Path) -> Path:
+    for number in itertools.count(1):
+        target = folder / f"{number:03d}"
+        try:
+            target.mkdir(parents=True)
+            return target
+        except FileExistsError:
+            pass
+    raise AssertionError("unreachable")
+
+
+def _shortened(text: str, length: int = 40) -> str:
+    """The text for a figure, its middle left out where it is longer: names of a sweep differ at their ends."""
+    half = (length - 1) // 2
+    return _plain(text if len(text) <= length else f"{text[:half]}…{text[-half:]}")
+
+
+def _plain(text: str) -> str:
+    """The text with its dollar signs kept from matplotlib, which would read a formula between them."""
+    return text.replace("$", r"\$")
+
+
+def _listed(paths: str | Sequence[str]) -> list[str]:
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
+def check_choices(by: str = AXES[0], goal: str = GOALS[0]) -> None:
+    """Raise `ValueError` with one line for an axis or a goal that there isn't."""
+    for name, value, choices in (("by", by, AXES), ("goal", goal, GOALS)):
+        if value not in choices:
+            raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}")

@@ -1,0 +1,266 @@
+"""The run comparer: what each control does, that choices survive new points, and the same without a front end."""
+
+import io
+import threading
+
+import pytest
+from example_runs import LOSS_D, LOSS_G, add_points, write_run
+from IPython.display import HTML
+from IPython.display import Image as Picture
+from PIL import Image
+
+from dcgan_lib import comparer, tracking
+from dcgan_lib.config import Config
+from dcgan_lib.widgets import RunComparer
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_run(tmp_path / "short", 9, grids=[3, 9], tags=["one"], epochs=3)
+    write_run(tmp_path / "long", 30, grids=[5, 10, 30], tags=["two"], epochs=10, seed=1)
+    return tmp_path
+
+
+@pytest.fixture
+def live(monkeypatch):
+    monkeypatch.setattr(comparer, "has_front_end", lambda: True)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(comparer, "display", shown.append)
+    return shown
+
+
+def titles(view):
+    return [cell.children[0].value for cell in view.controls.grids.children]
+
+
+def drawn(view):
+    """How bright each run's grid is: the step at which it was drawn."""
+    pictures = [cell.children[1].value for cell in view.controls.grids.children]
+    return [value and Image.open(io.BytesIO(value)).getpixel((8, 8))[0] for value in pictures]
+
+
+def test_without_a_front_end_tables_and_pictures_say_the_same(folder, shown, capsys):
+    view = RunComparer(folder)
+    view._ipython_display_()
+    assert capsys.readouterr().out == f"2 of 2 runs in {folder.as_posix()} compared\n"
+    assert [type(output) for output in shown] == [HTML, Picture, Picture, HTML, Picture]
+    assert "epochs" in shown[0].data
+    assert "batch_size" not in shown[0].data  # the same in both
+    assert LOSS_G in shown[3].data
+    assert Image.open(io.BytesIO(shown[4].data)).format == "JPEG"
+    view.close()
+
+
+def test_no_runs_are_told_in_one_line(tmp_path, shown, capsys):
+    RunComparer(tmp_path / "none")._ipython_display_()
+    assert capsys.readouterr().out.startswith("no runs in ")
+    assert shown == []
+
+
+def test_what_cannot_be_understood_is_told_at_once(folder):
+    with pytest.raises(ValueError, match="did you mean 'epochs'"):
+        RunComparer(folder, "epocs=3")
+    with pytest.raises(ValueError, match="by is 'hour'"):
+        RunComparer(folder, by="hour")
+
+
+def test_with_a_front_end_all_is_one_box_that_tests_and_style_sheets_find_their_way_in(folder, live, shown):
+    view = RunComparer(folder)
+    view._ipython_display_()
+    assert shown == [view.controls.box]
+    assert "2 of 2 runs" in view.controls.status.value
+    assert view.controls.runs.value == ("short", "long")
+    assert view.controls.runs.options[1][0] == "long · finished, 30 steps"
+    assert view.controls.series.value == (LOSS_D, LOSS_G)
+    assert Image.open(io.BytesIO(view.controls.curves.value)).format == "PNG"
+    assert "dcgan-runs" in view.controls.runs._dom_classes
+
+
+def test_choosing_runs_and_series_changes_what_is_shown(folder, live):
+    view = RunComparer(folder)
+    controls = view.controls
+    before = controls.curves.value
+    controls.runs.value = ("long",)
+    assert controls.curves.value != before
+    assert "short" not in controls.best.value
+    assert controls.table.value == ""  # one run differs from none
+    assert titles(view) == ['<div class="plain">long, step 30</div>']
+    controls.series.value = (LOSS_G,)
+    assert LOSS_D not in controls.best.value
+    controls.goal.value = "max"
+    assert "130" in controls.best.value
+    controls.runs.value = ()
+    assert "none chosen" in controls.status.value
+    assert controls.curves.value == b""
+
+
+def test_only_what_changes_is_drawn_anew(folder, live, monkeypatch):
+    view = RunComparer(folder)
+    calls = []
+    for name in ("_curves", "_best", "_differences", "jpeg"):
+        real = getattr(comparer, name)
+        monkeypatch.setattr(comparer, name, lambda *a, n=name, real=real: (calls.append(n), real(*a))[1])
+    view.refresh()
+    assert calls == []
+    view.controls.goal.value = "max"
+    assert calls == ["_best"]
+    calls.clear()
+    view.controls.step.value = 3  # step 10, of the long run alone
+    assert calls == ["jpeg"]
+    view.controls.axis.value = "epoch"
+    assert calls == ["jpeg", "_curves"]
+
+
+def test_one_slider_moves_all_grids(folder, live):
+    view = RunComparer(folder)
+    controls = view.controls
+    assert view.steps == [3, 5, 9, 10, 30]
+    assert (controls.step.value, controls.step.max, drawn(view)) == (2, 4, [9, 5])  # the newest step that both have
+    controls.step.value = 0
+    assert drawn(view) == [3, b""]
+    assert "no picture yet" in titles(view)[1]
+    controls.play.value = 4
+    assert (controls.step.value, drawn(view)) == (4, [9, 30])
+    assert "step 30" in controls.shown.value
+
+
+def test_a_filter_that_cannot_be_understood_is_answered_beneath_it(folder, live):
+    view = RunComparer(folder)
+    controls = view.controls
+    controls.filter.value = "epocs=3"
+    assert "did you mean &#x27;epochs&#x27;?" in controls.error.value
+    assert controls.runs.value == ("short", "long")
+    controls.filter.value = "epochs=3"
+    assert controls.error.value == ""
+    assert [run_id for _, run_id in controls.runs.options] == ["short"]
+    controls.filter.value = "epochs=4"
+    assert "none matches the filter" in controls.status.value
+
+
+def test_what_the_filter_hides_comes_back_with_it(folder, live):
+    view = RunComparer(folder)
+    controls = view.controls
+    controls.runs.value = ("long",)
+    controls.filter.value = "tag:one"  # nothing chosen is left: the newest of the rest is
+    assert controls.runs.value == ("short",)
+    controls.filter.value = ""
+    controls.runs.value = ("short", "long")
+    controls.filter.value = "tag:two"
+    assert controls.runs.value == ("long",)
+    controls.filter.value = ""
+    assert controls.runs.value == ("short", "long")
+
+
+def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
+    with tracking.open_run(Config(batch_size=8), folder / "growing") as run:
+        add_points(run, range(1, 6))
+        run.wait()
+        view = RunComparer(folder)
+        controls = view.controls
+        controls.runs.value = ("short", "growing")
+        controls.series.value = (LOSS_G,)
+        controls.step.value = 0
+        before = controls.curves.value
+        add_points(run, range(6, 21))
+        tracking.log_images(run, Image.new("RGB", (16, 16), (20, 20, 20)), 20)
+        run.wait()
+        write_run(folder / "later")
+        view.refresh()
+        assert controls.runs.options[2][0] == "growing · unfinished, 20 steps"
+        assert controls.runs.options[3][1] == "later"
+        assert controls.runs.value == ("short", "growing")
+        assert controls.series.value == (LOSS_G,)
+        assert view.steps == [3, 9, 20]
+        assert controls.step.value == 0
+        assert controls.curves.value != before
+        controls.step.value = 2
+        assert drawn(view) == [9, 20]
+
+
+def test_the_first_run_of_an_empty_folder_is_chosen_when_it_comes(tmp_path, live):
+    view = RunComparer(tmp_path)
+    assert "no runs in" in view.controls.status.value
+    with tracking.open_run(Config(), tmp_path / "first") as run:
+        view.refresh()
+        assert view.controls.runs.value == ("first",)  # no points yet
+        assert view.controls.best.value == ""
+        add_points(run, range(1, 4))
+        run.wait()
+        view.refresh()
+        assert LOSS_D in view.controls.best.value
+
+
+def test_what_goes_wrong_while_following_is_shown(folder, live, monkeypatch):
+    view = RunComparer(folder)
+
+    def fail(_):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(comparer, "load_runs", fail)
+    view._look_again()
+    assert "OSError: the disk is gone" in view.controls.status.value
+    monkeypatch.undo()
+    view._look_again()
+    assert "2 of 2 runs" in view.controls.status.value
+    view.controls.follow.value = False
+    write_run(folder / "later")
+    view._look_again()
+    assert len(view.records) == 2
+
+
+def test_a_choice_made_while_the_view_follows_is_not_lost(folder, live, monkeypatch):
+    """JupyterLab's events come in a thread of their own."""
+    view = RunComparer(folder)
+    runs, chosen = view.controls.runs, threading.Event()
+    runs.observe(lambda _: chosen.set(), "index")  # before the view's own answer, which has to wait
+
+    def choose():
+        runs.value = ("short",)
+
+    thread = threading.Thread(target=choose)
+    real = comparer.load_runs
+
+    def meanwhile(folder):
+        thread.start()
+        assert chosen.wait(30)
+        return real(folder)
+
+    monkeypatch.setattr(comparer, "load_runs", meanwhile)
+    view._look_again()
+    thread.join(30)
+    assert [record.run_id for record in view.chosen] == ["short"]
+    assert runs.value == ("short",)
+
+
+def test_an_export_says_where_it_lies(folder, live):
+    view = RunComparer(folder)
+    view.controls.export.click()
+    written = folder / "exports/001"
+    names = ["best.csv", "curves.png", "grids.png", "points.csv", "settings.csv"]
+    assert sorted(file.name for file in written.iterdir()) == names
+    assert written.as_posix() in view.controls.exported.value
+    view.refresh()
+    assert len(view.records) == 2  # and is no run
+    view.controls.runs.value = ()
+    view.controls.export.click()
+    assert "choose a run first" in view.controls.exported.value
+
+
+def test_a_record_that_is_damaged_is_named(folder, live):
+    log = next((folder / "short").glob("neptune/offline/*/data-1.log"))
+    with log.open("ab") as file:
+        file.write(b"{broken\n")
+    assert "short: " in RunComparer(folder).controls.status.value
+
+
+def test_markup_in_a_name_stays_text(tmp_path, live):
+    write_run(tmp_path / "<b>bold", grids=[1])
+    write_run(tmp_path / "plain", data="<script>", grids=[1])
+    controls = RunComparer(tmp_path).controls
+    shown = controls.best.value + controls.table.value + controls.grids.children[0].children[0].value
+    assert "<b>" not in shown
+    assert "<script>" not in shown
