@@ -1,35 +1,56 @@
-# make train · make test · make lab · make notebooks · make runs · make lint
+# make train · make sweep · make test · make lab · make notebooks · make runs · make dashboard · make lint
 PYTHON ?= python3
-CONFIG ?= configs/cpu.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help train test lab notebooks runs lint
+.PHONY: help train sweep test test-browser browser lab notebooks runs dashboard lint
 
 help:
 	@echo "make train              draw faces, train on them, end with a grid of generated ones"
 	@echo "make train CONFIG=FILE  the same with other settings; RUN=NAME names the run"
-	@echo "make test               every test: lint, units, then all notebooks"
+	@echo "make sweep              the epochs sweep, 5 against 10; CONFIG=configs/sweeps/FILE for another"
+	@echo "make test               every test: lint, units, browser, then all notebooks"
+	@echo "make test-browser       installs Chromium where there is none, and tests in it"
 	@echo "make lab                open the course in JupyterLab"
 	@echo "make runs               a table of all runs"
+	@echo "make dashboard          all runs in Trackio, an optional dashboard on this machine"
 	@echo "make notebooks          execute the notebooks again, in place"
 	@echo "make lint               ruff, on library, tests and notebooks"
 
 train: $(VENV)/.installed
-	@$(BIN)/python -m dcgan_lib.launch $(CONFIG) $(if $(RUN),--run $(RUN))
+	@$(BIN)/python -m dcgan_lib.launch $(or $(CONFIG),configs/cpu.yaml) $(if $(RUN),--run $(RUN))
 
-# The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours.
+sweep: $(VENV)/.installed
+	@$(BIN)/python -m dcgan_lib.sweep $(or $(CONFIG),configs/sweeps/epochs.yaml)
+
+# The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours; notebook 5 finds
+# two small runs there.
+QUICK := -s image_size 32 -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
 test: $(VENV)/.installed-dev lint
 	@rm -rf build/test && mkdir -p build/test && cp -r notebooks build/test/
 	@cd build/test && ln -s ../../dcgan_lib ../../configs ../../data .
+	cd build/test && ../../$(BIN)/python -m dcgan_lib.sweep configs/sweeps/epochs.yaml $(QUICK)
 	$(BIN)/python -m pytest tests build/test/notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=900
+
+test-browser: browser
+	$(BIN)/python -m pytest tests/browser
+
+# As an administrator from the system's packages, otherwise Playwright's own.
+browser: $(VENV)/.installed-dev
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qq install -y chromium >/dev/null; } || \
+	  $(BIN)/playwright install chromium
 
 lab: $(VENV)/.installed
 	$(BIN)/jupyter lab notebooks
 
 runs: $(VENV)/.installed
 	@$(BIN)/python -m dcgan_lib.runs
+
+dashboard: $(VENV)/.installed
+	@$(BIN)/python -c 'import trackio' 2>/dev/null || $(BIN)/python -m pip install --quiet -r requirements-dashboard.txt
+	@$(BIN)/python -m dcgan_lib.dashboard
 
 notebooks: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(NOTEBOOKS)
@@ -49,6 +70,6 @@ $(VENV)/.installed: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dashboard.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

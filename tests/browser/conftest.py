@@ -1,0 +1,89 @@
+"""A real JupyterLab over a copy of the course, and a real browser to use it with."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+
+
+@pytest.fixture(scope="package")
+def browser():
+    """Chromium, headless: the system's, or Playwright's own."""
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+        program = next(filter(None, (*found, playwright.chromium.executable_path)))
+        if not Path(program).exists():
+            pytest.skip("no Chromium here: `make test-browser` installs it")
+        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS.split())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="package")
+def workplace(tmp_path_factory):
+    """The course's layout in a folder of its own: notebooks to run in, runs to make, the library as it is."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(PROJECT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    for name in ("dcgan_lib", "configs"):
+        (folder / name).symlink_to(PROJECT / name, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def lab(workplace):
+    """The address of a JupyterLab that serves the workplace."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "ServerApp.port": port,
+        "ServerApp.root_dir": workplace,
+        "IdentityProvider.token": "",
+        "ServerApp.allow_root": True,
+        "ServerApp.open_browser": False,
+        "LabApp.news_url": "",
+    }
+    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
+    settings = workplace / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')  # every cell is in the page, wherever it is scrolled to
+    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(workplace / "settings")}
+    with (workplace / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=workplace, env=environment)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/api", server, workplace / "lab.log")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except (urllib.error.URLError, OSError):
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+    raise AssertionError(f"JupyterLab doesn't answer: {log.read_text()}")
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    """A fresh page."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1200})
+    yield page
+    page.close()
