@@ -159,7 +159,8 @@ def overlay(
             except ValueError as error:
                 missing.append(str(error))
             else:
-                draw_curve(axes, x, values, smooth, color=colour, linestyle=style)
+                above = 2 + 1 / (1 + len(values))  # the shorter curve, where two are the same as far as it goes
+                draw_curve(axes, x, values, smooth, color=colour, linestyle=style, zorder=above)
                 drawn[label] = colour
 
     for axes in panels:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from string import Template
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,7 @@ def can_be_smoothed(count: int, steps: int) -> bool:
 
 
 def draw_curve(
-    axes: Axes, steps: Sequence[float], values: Sequence[float], smooth: int, label: str = "", **style: str
+    axes: Axes, steps: Sequence[float], values: Sequence[float], smooth: int, label: str = "", **style: Any
 ) -> None:
     """Draw one curve, pale, and its moving average over it; thinned to `MOST_POINTS` points, the last among them.
 
