@@ -5,7 +5,6 @@ The client may hang there, retry for minutes or break down: the training and its
 
 import base64
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -14,9 +13,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+
+from dcgan_lib.journal import Journal, Process, find_processes
 
 CHECK_SECONDS = 5.0  # for the server to answer, whole
 START_SECONDS = 30.0  # for the client to begin a run there
@@ -25,7 +27,6 @@ _EVERY_SECONDS = 1.0  # what is new in the record is sent
 
 _SPECIFICATION = "/api/backend/swagger.json"  # what the client asks a server for first
 _MOST_BYTES = 20_000_000  # of that answer; Neptune's own had less than one
-_LONGEST = 36  # characters of an id; the client ignores a longer one
 _READY, _DELIVERED = "ready", "delivered"
 
 Answer = Callable[..., None]  # says a line to the process of the training, and ends this one
@@ -42,11 +43,11 @@ class Mirror:
     where the server does not answer within `CHECK_SECONDS`, or the client does not begin within `START_SECONDS`.
     """
 
-    def __init__(self, record: Path, run_id: str) -> None:
+    def __init__(self, record: Path) -> None:
         limits = [str(seconds) for seconds in (CHECK_SECONDS, START_SECONDS, STOP_SECONDS)]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dcgan_lib.connection", record.resolve(), run_id, *limits],
+                [sys.executable, "-m", "dcgan_lib.connection", record.resolve(), *limits],
                 cwd=Path(__file__).parents[1],
                 stdin=subprocess.PIPE,  # its end tells of the run's end, however this process ends
                 stdout=subprocess.PIPE,
@@ -127,21 +128,15 @@ def check(address: str) -> None:
 
 def follow(record: Path, ended: threading.Event) -> Iterator[dict[str, Any]]:
     """The record's operations as they come, each once, until `ended` is set and the last of them is read."""
-    places: dict[Path, int] = {}
+    journal, process = Journal(record), Process(datetime.now(UTC), record, "")
     newest = 0
     while True:
-        last = ended.wait(_EVERY_SECONDS)  # asked before reading: whatever was written before the end is read after it
-        for file in sorted(record.glob("data-*.log"), key=lambda file: int(file.stem.removeprefix("data-"))):
-            with file.open("rb") as lines:
-                lines.seek(places.get(file, 0))
-                for line in lines:
-                    if not line.endswith(b"\n"):  # it is still being written
-                        break
-                    places[file] = places.get(file, 0) + len(line)
-                    entry = json.loads(line)
-                    if entry["version"] > newest:  # not what a forked worker has written a second time
-                        newest = entry["version"]
-                        yield entry["obj"]
+        last = ended.wait(_EVERY_SECONDS)  # asked before reading: what was written before the end is read after it
+        for _, _, line in journal.new_lines([process]):
+            entry = json.loads(line)
+            if entry["version"] > newest:  # not what a forked worker has written a second time
+                newest = entry["version"]
+                yield entry["obj"]
         if last:
             return
 
@@ -159,7 +154,7 @@ def send(record: Path, ended: threading.Event, run: Any) -> None:
             run._op_processor.enqueue_operation(operation, wait=False)
 
 
-def _connect_and_send(record: Path, run_id: str, limits: list[float], answer: Answer) -> None:
+def _connect_and_send(record: Path, limits: list[float], answer: Answer) -> None:
     check_seconds, start_seconds, stop_seconds = limits
     address = server_address()
     shown = shown_address(address)
@@ -168,11 +163,12 @@ def _connect_and_send(record: Path, run_id: str, limits: list[float], answer: An
             check(address)
         import neptune
 
+        first = find_processes(record.parents[1], record.parents[2])[0][0]
         with _at_most(start_seconds, answer, f"{shown} began no run within {start_seconds:g} s"):
             run = neptune.init_run(
                 mode="async",
-                custom_run_id=run_id if len(run_id) <= _LONGEST else _digest(run_id),
-                name=run_id,
+                custom_run_id=first.uuid,  # the same for all processes of a run, and for no other run
+                name=record.parents[2].name,
                 flush_period=_EVERY_SECONDS,
                 capture_stdout=False,
                 capture_stderr=False,
@@ -212,10 +208,6 @@ def _at_most(seconds: float, answer: Answer, otherwise: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _digest(run_id: str) -> str:
-    return hashlib.sha256(run_id.encode()).hexdigest()[:_LONGEST]
-
-
 def _reason(error: BaseException) -> str:
     """What is at the bottom of an exception: the system's own words, or else a name; a message may hold the token."""
     while inner := error.__cause__ or error.__context__:
@@ -225,7 +217,7 @@ def _reason(error: BaseException) -> str:
 
 def main() -> None:
     """What `Mirror` starts: its first line says "ready" or why not, its last "delivered" or why not."""
-    record, run_id, *limits = sys.argv[1:]
+    record, *limits = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the client prints, too
     queue = tempfile.mkdtemp(prefix="neptune-")  # for what the client has not sent yet
@@ -240,7 +232,7 @@ def main() -> None:
             os._exit(0)  # the client's own way out waits for the server, as long as it takes
 
     try:
-        _connect_and_send(Path(record), run_id, [float(seconds) for seconds in limits], answer)
+        _connect_and_send(Path(record), [float(seconds) for seconds in limits], answer)
     except NotConnected as error:
         answer(str(error))
     except Exception as error:

@@ -19,8 +19,11 @@ def has_front_end() -> bool:
 class Repeater:
     """Calls `act` every so many seconds on the kernel's own event loop, until the cell is run again or `stop()`.
 
-    It waits while a cell is running. Without a loop, as in plain Python, it never calls.
+    It waits while a cell is running. Without a loop, as in plain Python, it never calls. Where the front end doesn't
+    tell which cell is run, the next one to start ends it.
     """
+
+    of_unknown_cell: "Repeater | None" = None
 
     def __init__(self, act: Callable[[], None], seconds: float) -> None:
         self.act = act
@@ -34,7 +37,11 @@ class Repeater:
         except RuntimeError:
             return
         if self.task is None:
-            self.cell = get_ipython().kernel.get_parent().get("metadata", {}).get("cellId")  # not every front end tells
+            self.cell = get_ipython().kernel.get_parent().get("metadata", {}).get("cellId")
+            if self.cell is None:
+                if Repeater.of_unknown_cell:
+                    Repeater.of_unknown_cell.stop()
+                Repeater.of_unknown_cell = self
             get_ipython().events.register("pre_run_cell", self._end_with_cell)
             self.task = loop.create_task(self._repeat())
 

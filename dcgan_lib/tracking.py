@@ -93,8 +93,10 @@ def open_run(
             # The text itself: an upload by path would store the path alone.
             text = neptune.types.File.from_content(str(network), extension="txt")
             run[f"io_files/artifacts/{name}_arch"].upload(text)
-        if gan.step:
+        if gan.step or before:  # what an earlier process logged beyond this step is given up
             run["training/resumed_at"] = gan.step
+        if images is not None and gan.step < math.ceil(len(images) / config.batch_size) * config.epochs:
+            run["training/state"] = "running"  # no longer what the process before has reached
     if mode == "async":
         [record] = set(folder.glob("neptune/*/*")) - before
         _mirror(run, record, shown)
@@ -188,7 +190,7 @@ def _checked(mode: str | None) -> str:
 def _mirror(run: "neptune.Run", record: Path, shown: Path) -> None:
     """Send the run's record to a server as well, from now until the run is stopped."""
     try:
-        mirror = Mirror(record, run_id=record.parents[2].name)
+        mirror = Mirror(record)
     except NotConnected as error:
         _tell(f"{error}; this run is recorded offline, in {shown}")
         return

@@ -33,6 +33,11 @@ from neptune.internal.backends.neptune_backend_mock import NeptuneBackendMock
 
 
 class Receiver(NeptuneBackendMock):
+    def create_run(self, project_id, **about):
+        with Path(os.environ["RECEIVED"]).open("a") as lines:
+            lines.write(json.dumps({"path": ["id"], "value": about["custom_run_id"]}) + "\\n")
+        return super().create_run(project_id, **about)
+
     def execute_operations(self, container_id, container_type, operations, operation_storage):
         if os.environ["RECEIVER"] == "vanishes":
             threading.Event().wait()
@@ -69,7 +74,7 @@ def log(version):
         lines.write(json.dumps({"obj": obj, "version": version}) + "\\n")
 
 log(1)
-mirror = Mirror(Path(sys.argv[1]), "run")
+mirror = Mirror(Path(sys.argv[1]))
 try:
     print("ready", flush=True)
     threading.Event().wait()
@@ -111,6 +116,16 @@ def receiver(monkeypatch, tmp_path, point_to):
     assert list((tmp_path / "temporary").iterdir()) == [], "nothing is left behind"
 
 
+@pytest.fixture
+def record(tmp_path):
+    """The folder of a run's only process, without operations."""
+    folder = tmp_path / "runs/one/neptune/offline/run__1__2__abc"
+    folder.mkdir(parents=True)
+    about = {"containerId": "the-first-process", "createdAt": "2026-11-22T01:00:00+00:00"}
+    (folder / "metadata.json").write_text(json.dumps(about))
+    return folder
+
+
 def operations(file: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
@@ -127,40 +142,40 @@ def operations(file: Path) -> list[dict]:
         ("endless", "sent an answer without end"),
     ],
 )
-def test_a_wrong_answer_is_told_in_one_line(tmp_path, point_to, behaviour, told):
+def test_a_wrong_answer_is_told_in_one_line(record, point_to, behaviour, told):
     with serve(behaviour) as server:
         point_to(server.address)
         with pytest.raises(NotConnected) as error:
-            Mirror(tmp_path, "run")
+            Mirror(record)
     assert str(error.value) == f"{server.address} {told}"
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "trickles"])
-def test_a_server_that_does_not_come_to_an_end_is_given_up_in_time(tmp_path, point_to, behaviour, monkeypatch):
+def test_a_server_that_does_not_come_to_an_end_is_given_up_in_time(record, point_to, behaviour, monkeypatch):
     monkeypatch.setattr(connection, "CHECK_SECONDS", 0.7)
     with serve(behaviour) as server:
         point_to(server.address)
         with pytest.raises(NotConnected, match=r"did not answer within 0\.7 s"):
-            Mirror(tmp_path, "run")
+            Mirror(record)
 
 
-def test_a_client_that_hangs_after_the_check_is_given_up_in_time(tmp_path, point_to, monkeypatch):
+def test_a_client_that_hangs_after_the_check_is_given_up_in_time(record, point_to, monkeypatch):
     monkeypatch.setattr(connection, "START_SECONDS", 0.7)
     with serve("silent later") as server:
         point_to(server.address)
         with pytest.raises(NotConnected, match=r"began no run within 0\.7 s"):
-            Mirror(tmp_path, "run")
+            Mirror(record)
 
 
-def test_what_the_client_raises_after_the_check_is_told_in_one_line(tmp_path, point_to):
+def test_what_the_client_raises_after_the_check_is_told_in_one_line(record, point_to):
     with serve("right") as server:  # whose interface has nothing of what the client needs
         point_to(server.address)
         with pytest.raises(NotConnected) as error:
-            Mirror(tmp_path, "run")
+            Mirror(record)
         assert str(error.value) == f"{server.address} could not be used: AttributeError"
 
 
-def test_nothing_that_listens_no_host_and_no_tls_are_told_in_the_systems_words(tmp_path, point_to):
+def test_nothing_that_listens_no_host_and_no_tls_are_told_in_the_systems_words(record, point_to):
     with serve("right") as server:
         rows = {
             closed_address(): "Connection refused",
@@ -170,7 +185,7 @@ def test_nothing_that_listens_no_host_and_no_tls_are_told_in_the_systems_words(t
         for address, told in rows.items():
             point_to(address)
             with pytest.raises(NotConnected, match=f"^{address} could not be used: .*({told})") as error:
-                Mirror(tmp_path, "run")
+                Mirror(record)
             assert "\n" not in str(error.value)
 
 
@@ -204,11 +219,11 @@ def test_the_address_is_the_one_that_the_client_asks_and_is_told_without_secrets
     assert connection.server_address() == "https://three.example"
 
 
-def test_a_process_that_cannot_be_started_is_told_too(tmp_path, point_to, monkeypatch):
+def test_a_process_that_cannot_be_started_is_told_too(tmp_path, record, point_to, monkeypatch):
     point_to("http://here:1")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     with pytest.raises(NotConnected, match="could not be started: No such file"):
-        Mirror(tmp_path, "run")
+        Mirror(record)
 
 
 def test_the_server_gets_what_the_record_gets(tmp_path, receiver, capfd):
@@ -232,6 +247,8 @@ def test_the_server_gets_what_the_record_gets(tmp_path, receiver, capfd):
     [log] = folder.glob("neptune/offline/*/data-1.log")
     kept = [entry["obj"] for entry in operations(log)]
     received = operations(receiver)[-len(kept) :]
+    uuid = json.loads((log.parent / "metadata.json").read_text())["containerId"]
+    assert operations(receiver)[0]["value"] == uuid, "a folder's name may be another run's too"
     for ours, theirs in zip(kept, received, strict=True):
         if ours["type"] == "UploadFile":
             assert (theirs["path"], theirs["text"]) == (ours["path"], "hello")
@@ -264,8 +281,8 @@ def test_a_server_lost_in_a_training_costs_a_line_at_its_end(
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no signals to groups of processes here")
 @pytest.mark.parametrize(("number", "expected"), [("SIGINT", [1, 2]), ("SIGKILL", [1])])
-def test_ctrl_c_or_a_kill_ends_the_sender_too_once_all_is_sent(tmp_path, receiver, number, expected):
-    command = [sys.executable, "-c", TRAINING, tmp_path]
+def test_ctrl_c_or_a_kill_ends_the_sender_too_once_all_is_sent(record, receiver, number, expected):
+    command = [sys.executable, "-c", TRAINING, record]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen(command, cwd=PROJECT, start_new_session=True, **pipes) as training:
         assert training.stdout.readline() == "ready\n"

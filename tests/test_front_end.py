@@ -39,6 +39,22 @@ def test_it_goes_on_until_its_own_cell_is_run_again(shell):
     asyncio.run(scene())
 
 
+def test_where_no_cell_is_told_the_next_one_ends_it(shell):
+    shell.kernel.get_parent()["metadata"].clear()
+
+    async def scene():
+        first, second = (Repeater(lambda: None, seconds=60) for _ in range(2))
+        first.start()
+        task = first.task
+        second.start()
+        await asyncio.wait([task], timeout=30)
+        assert task.cancelled()
+        assert second.task
+        second.stop()
+
+    asyncio.run(scene())
+
+
 def test_work_may_end_itself(shell):
     async def scene():
         repeater = Repeater(lambda: repeater.stop(), seconds=0)

@@ -225,6 +225,27 @@ def test_a_second_process_goes_on_with_the_same_run(tmp_path):
     assert record.state == "unfinished"
 
 
+def test_a_process_that_starts_over_gives_up_what_the_one_before_had_logged(tmp_path):
+    gan = GAN(SMALL)
+    with tracking.open_run(SMALL, tmp_path / "again", gan=gan) as run:
+        tracking.log_report(run, make_report(1, 30))  # killed before its first checkpoint
+    with tracking.open_run(SMALL, tmp_path / "again", gan=gan) as run:
+        tracking.log_report(run, make_report(1, 10))
+    record = load_run(tmp_path / "again")
+    assert record.series("training/batch/Gloss")["step"].tolist() == list(range(1, 11))
+    assert record.steps == 10
+
+
+def test_a_finished_run_that_goes_on_is_unfinished_before_its_first_report(tmp_path):
+    gan, images = GAN(SMALL), make_images(SMALL.batch_size)
+    with tracking.open_run(SMALL, tmp_path / "longer", gan=gan, images=images) as run:
+        tracking.log_report(run, make_report(1, 5, total=5))
+    gan.step = 5
+    for epochs, state in ((5, "finished"), (6, "unfinished")):
+        tracking.open_run(SMALL.replace(epochs=epochs), tmp_path / "longer", gan=gan, images=images).stop()
+        assert load_run(tmp_path / "longer").state == state
+
+
 def test_an_exception_marks_the_run_as_failed_and_leaves_its_traceback(tmp_path):
     def fail() -> None:
         with tracking.open_run(SMALL, tmp_path / "failed"):

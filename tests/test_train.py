@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from reference import ReferenceLoop, reference_discriminator, reference_generator
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
@@ -48,6 +49,25 @@ def test_train_step_is_the_articles_loop(dtype, steps, tolerance):
     if dtype == torch.float64:
         for name, value in theirs.items():
             torch.testing.assert_close(ours[name], value, rtol=1e-5, atol=1e-8)
+
+
+class Readings(TorchDispatchMode):
+    """Counts how often a number is read from a tensor, as .item() and `if tensor` do: a GPU would be waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*arguments, **(options or {}))
+
+
+def test_no_step_reads_a_number_from_the_device(tiny, images):
+    reports = fit(GAN(tiny.replace(log_every=3, sample_every=500, checkpoint_every=500)), images)
+    with Readings() as readings:
+        assert next(reports).step == 3
+        assert readings.count == 0
+        torch.ones(1).item()
+    assert readings.count == 1
 
 
 def test_smoothed_labels_reach_the_discriminator_alone(tiny, images):
