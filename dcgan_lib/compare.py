@@ -1,11 +1,13 @@
 """Compares runs: where they differ, how far each got, their curves in one figure, their grids side by side."""
 
+import difflib
 import itertools
 import math
 import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from PIL import Image
 
 from dcgan_lib.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, rendered, smoothed, tidy
 from dcgan_lib.query import select as select  # so that whoever compares needs one module
-from dcgan_lib.runs import SETTINGS, RunRecord
+from dcgan_lib.runs import SETTINGS, RunRecord, shortened
 
 AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over
 GOALS = ("min", "max")
@@ -96,11 +98,14 @@ def best(records: Sequence[RunRecord], paths: str | Sequence[str], goal: str = "
 
     Losses of a GAN jump, so both values are those of the moving average of half-life `smooth` points, and the best is
     looked for once so many points have gone into it; 0, or a curve too short, takes the points themselves. `goal` says
-    whether the lowest ("min") or the highest ("max") is best. Runs without the series are left out.
+    whether the lowest ("min") or the highest ("max") is best. Runs without the series are left out; `ValueError` for
+    one that no run has.
     """
-    check_choices(goal=goal)
+    check_choices(goal=goal, smooth=smooth)
+    paths = listed(paths)
+    check_paths(records, paths)
     rows = []
-    for path in _listed(paths):
+    for path in paths:
         for label, record in zip(labels(records), records, strict=True):
             if path not in number_series([record]):
                 continue
@@ -135,10 +140,12 @@ def overlay(
     """Any series of any runs in one figure, a colour a run and a line style a series, over `by` (one of `AXES`).
 
     Each curve is pale, with its moving average of half-life `smooth` points over it. `side_by_side` gives each run a
-    panel of its own, all with the same axes. Curves that a run doesn't have are named above it.
+    panel of its own, all with the same axes. Curves that a run doesn't have are named above it; `ValueError` for one
+    that no run has.
     """
-    check_choices(by=by)
-    paths = _listed(paths)
+    check_choices(by=by, smooth=smooth)
+    paths = listed(paths)
+    check_paths(records, paths)
     columns = columns_for(len(records)) if side_by_side else 1
     rows = math.ceil(len(records) / columns) if side_by_side and records else 1
     figure = Figure(figsize=(width, 2.7 * rows + 1 if side_by_side else 0.55 * width), layout="constrained")
@@ -146,11 +153,13 @@ def overlay(
     for axes in panels[len(records) :] if side_by_side else ():
         axes.axis("off")
 
+    names = labels(records)
+    short = dict(zip(names, shortened(names), strict=True))
     drawn, missing = {}, []
-    for index, (label, record) in enumerate(zip(labels(records), records, strict=True)):
+    for index, (label, record) in enumerate(zip(names, records, strict=True)):
         axes, colour = panels[index if side_by_side else 0], run_colour(index)
         if side_by_side:
-            axes.set_title(_shortened(label, int(70 / columns)), color=colour, fontsize=10)
+            axes.set_title(_wrapped(short[label], int(70 / columns)), color=colour, fontsize=10)
         for path, style in zip(paths, itertools.cycle(LINE_STYLES), strict=False):
             try:
                 x, values = curve(record, path, by)
@@ -168,19 +177,20 @@ def overlay(
         if axes.get_subplotspec().is_last_row():
             axes.set_xlabel(by)
         if axes.get_subplotspec().is_first_col() and len(paths) == 1:
-            axes.set_ylabel(_shortened(paths[0]))
+            axes.set_ylabel(_wrapped(paths[0]))
     if not drawn:
         panels[0].text(0.5, 0.5, "no points to draw yet", transform=panels[0].transAxes, ha="center", va="center")
-    keys = [] if side_by_side else [Line2D([], [], color=c, lw=2.5, label=_shortened(n)) for n, c in drawn.items()]
+    keys = [] if side_by_side else [Line2D([], [], color=c, lw=2.5, label=_wrapped(short[n])) for n, c in drawn.items()]
     if len(paths) > 1:
-        styles = zip(paths, itertools.cycle(LINE_STYLES), strict=False)
-        keys += [Line2D([], [], color=COLOURS["reference"], ls=style, label=_shortened(p)) for p, style in styles]
+        styles = zip(shortened(paths), itertools.cycle(LINE_STYLES), strict=False)
+        keys += [Line2D([], [], color=COLOURS["reference"], ls=style, label=_wrapped(p)) for p, style in styles]
     if keys:
-        columns = max(1, min(len(keys), int(12 * width / (6 + max(len(key.get_label()) for key in keys)))))
+        longest = max(len(line) for key in keys for line in key.get_label().splitlines())
+        columns = max(1, min(len(keys), int(12 * width / (6 + longest))))
         figure.legend(handles=keys, loc="outside lower center", ncols=columns, frameon=False)
     if missing:
         note = textwrap.shorten("left out: " + "; ".join(dict.fromkeys(missing)), 160, placeholder=" …")
-        figure.suptitle(_plain(textwrap.fill(note, 90)), fontsize=8, color=COLOURS["reference"])
+        figure.suptitle(_wrapped(note, 90), fontsize=8, color=COLOURS["reference"])
     return figure
 
 
@@ -212,13 +222,16 @@ def images_at(records: Sequence[RunRecord], path: str, step: int) -> list[tuple[
 def grids_side_by_side(records: Sequence[RunRecord], path: str, step: int, width: float = 12.0) -> Figure:
     """The pictures of `images_at` in one figure, under the runs' names and the steps shown; at most three in a row.
 
-    Raises `ValueError` where no run has a picture so early.
+    Raises `ValueError` where no run has such pictures, or none so early.
     """
-    pairs = zip(labels(records), images_at(records, path, step), strict=True)
-    pictures = [(f"{_shortened(label)}, step {shown[0]:,}", shown[1]) for label, shown in pairs if shown]
+    check_paths(records, [path], "images")
+    pairs = zip(shortened(labels(records)), images_at(records, path, step), strict=True)
+    pictures = [(f"{label}, step {shown[0]:,}", shown[1]) for label, shown in pairs if shown]
     if not pictures:
         raise ValueError(f"no run has a picture in {path} at step {step} or before: choose one of image_steps")
-    return picture_row(pictures, width, columns_for(len(pictures)))
+    columns = columns_for(len(pictures))
+    wrapped = [(_wrapped(title, int(10 * width / columns)), picture) for title, picture in pictures]
+    return picture_row(wrapped, width, columns)
 
 
 def export(
@@ -235,17 +248,20 @@ def export(
     """Write the comparison into a new numbered folder under `folder`; gives the files' paths.
 
     `points.csv` (run, series, step, epoch, seconds, value: a row a point, unsmoothed), `settings.csv` (all, not only
-    those that differ), `best.csv`, `curves.png`, and `grids.png` where `image_path` and `step` say what to show.
+    those that differ), `best.csv`, `curves.png`, and `grids.png` where `image_path` and `step` say what to show. Raises
+    `ValueError` for no runs, and what `best`, `overlay` and `grids_side_by_side` raise, before anything is written.
     """
+    if not records:
+        raise ValueError("no runs to export: the query matched none")
+    tables = {"best": best(records, paths, goal, smooth), "points": _points(records, listed(paths))}
+    figures = {"curves": overlay(records, paths, by, smooth, side_by_side)}
+    if image_path and step is not None:
+        figures["grids"] = grids_side_by_side(records, image_path, step)
     target = _new_folder(Path(folder))
     try:
-        tables = {"points": _points(records, _listed(paths)), "best": best(records, paths, goal, smooth)}
         for name, table in tables.items():
             table.to_csv(target / f"{name}.csv", index=False)
         settings_of(records).to_csv(target / "settings.csv")
-        figures = {"curves": overlay(records, paths, by, smooth, side_by_side)}
-        if image_path and step is not None:
-            figures["grids"] = grids_side_by_side(records, image_path, step)
         for name, figure in figures.items():
             (target / f"{name}.png").write_bytes(rendered(figure, 150))
     except BaseException:
@@ -279,6 +295,8 @@ def _points(records: Sequence[RunRecord], paths: Sequence[str]) -> pd.DataFrame:
 
 
 def _new_folder(folder: Path) -> Path:
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file: give the folder in which to write the comparison")
     for number in itertools.count(1):
         target = folder / f"{number:03d}"
         try:
@@ -289,23 +307,34 @@ def _new_folder(folder: Path) -> Path:
     raise AssertionError("unreachable")
 
 
-def _shortened(text: str, length: int = 40) -> str:
-    """The text for a figure, its middle left out where it is longer: names of a sweep differ at their ends."""
-    half = (length - 1) // 2
-    return _plain(text if len(text) <= length else f"{text[:half]}…{text[-half:]}")
+def _wrapped(text: str, width: int = 30) -> str:
+    """The text in lines for a figure, its dollar signs kept from matplotlib, which would read formulas between them."""
+    return textwrap.fill(text, width).replace("$", r"\$")
 
 
-def _plain(text: str) -> str:
-    """The text with its dollar signs kept from matplotlib, which would read a formula between them."""
-    return text.replace("$", r"\$")
-
-
-def _listed(paths: str | Sequence[str]) -> list[str]:
+def listed(paths: str | Sequence[str]) -> list[str]:
+    """The paths as a list, where one alone may stand for itself."""
     return [paths] if isinstance(paths, str) else list(paths)
 
 
-def check_choices(by: str = AXES[0], goal: str = GOALS[0]) -> None:
-    """Raise `ValueError` with one line for an axis or a goal that there isn't."""
+def check_paths(records: Sequence[RunRecord], paths: Sequence[str], kind: str = "series") -> None:
+    """Raise `ValueError` with one line for a path that none of the runs has, unless none has any `kind` yet.
+
+    `kind` is "series" or "images".
+    """
+    known = {path for record in records for path in (record.image_names if kind == "images" else record.series_names)}
+    for path in paths:
+        if known and path not in known:
+            ends = {own: own[-len(path) :].lower() for own in sorted(known)}  # "dloss" is near training/batch/Dloss
+            near = sorted(ends, key=lambda own: -difflib.SequenceMatcher(None, ends[own], path.lower()).ratio())
+            raise ValueError(f"no run has the {kind} {path!r}: there are {', '.join(near)}")
+
+
+def check_choices(by: str = AXES[0], goal: str = GOALS[0], smooth: int = 0, most: int = 1) -> None:
+    """Raise `ValueError` with one line for an axis or a goal that there isn't, or a count that is none."""
     for name, value, choices in (("by", by, AXES), ("goal", goal, GOALS)):
         if value not in choices:
             raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
+    for name, value, least in (("smooth", smooth, 0), ("most", most, 1)):
+        if not isinstance(value, Integral) or value < least:
+            raise ValueError(f"{name} is {value!r}: give a whole number, {least} or more")

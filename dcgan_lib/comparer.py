@@ -16,7 +16,7 @@ from dcgan_lib import compare
 from dcgan_lib.controls import Controls, move, offer
 from dcgan_lib.front_end import Repeater, has_front_end
 from dcgan_lib.plots import jpeg, rendered
-from dcgan_lib.runs import RunRecord, load_runs
+from dcgan_lib.runs import RunRecord, load_runs, shortened
 from dcgan_lib.tracking import SERIES
 
 FOLLOW_SECONDS = 3  # between two looks at the runs' folder
@@ -31,8 +31,8 @@ class RunComparer:
     (papermill, nbval, a web page) the same as plain tables and pictures, the grids at the last step that all have.
 
     `query` picks runs as `compare.select` does; the newest `most` of them are chosen to begin with. `series` are the
-    paths to draw, without it both losses; `by`, `smooth`, `side_by_side` as in `compare.overlay`, `goal` as in
-    `compare.best`. Raises `ValueError` with one line for a query, or a choice, that can't be understood.
+    paths to draw, or one path, without it both losses; `by`, `smooth`, `side_by_side` as in `compare.overlay`, `goal`
+    as in `compare.best`. Raises `ValueError` with one line for a query, or a choice, that can't be understood.
     """
 
     def __init__(
@@ -40,20 +40,21 @@ class RunComparer:
         folder: str | Path = "runs",
         query: str = "",
         *,
-        series: Sequence[str] = (),
+        series: str | Sequence[str] = (),
         by: str = "step",
         smooth: int = 20,
         goal: str = "min",
         side_by_side: bool = False,
         most: int = 4,
     ) -> None:
-        compare.check_choices(by, goal)
+        compare.check_choices(by, goal, smooth, most)
         self.folder = Path(folder)
         self.most = most
         self.records = load_runs(self.folder)
         self.matching = compare.select(self.records, query)
         self.wanted_runs = self._newest()
-        self.wanted_series = list(series)
+        self.wanted_series = compare.listed(series)
+        compare.check_paths(self.matching, self.wanted_series)
         self.wanted_step: int | None = None  # None until someone moves the slider: the newest that all runs have
         self.controls: Controls | None = None
         if not has_front_end():
@@ -101,6 +102,10 @@ class RunComparer:
     def _newest(self) -> set[str]:
         return {record.run_id for record in self.matching[-self.most :]}
 
+    def _to_draw(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that are wanted, or else the usual ones: runs that are young may have none of them yet."""
+        return [path for path in paths if path in self.wanted_series] or _usual(paths)
+
     def _summary(self) -> str:
         """One line: what is compared, and what could not be read."""
         folder, chosen = self.folder.as_posix(), self.chosen
@@ -119,7 +124,7 @@ class RunComparer:
         chosen, (by, smooth, goal) = self.chosen, self._static
         if not chosen:
             return
-        paths = self.wanted_series or _usual(compare.number_series(chosen))
+        paths = self._to_draw(compare.number_series(chosen))
         display(HTML(_differences(chosen)))
         for side_by_side in (False, True) if len(chosen) > 1 else (False,):
             _display_figure(compare.overlay(chosen, paths, by, smooth, side_by_side))
@@ -211,11 +216,11 @@ class RunComparer:
         controls, chosen = self.controls, self.chosen
         rows = [
             (f"{label} · {record.state}, {record.steps:,} steps", record.run_id)
-            for label, record in zip(compare.labels(self.matching), self.matching, strict=True)
+            for label, record in zip(shortened(compare.labels(self.matching)), self.matching, strict=True)
         ]
         offer(controls.runs, rows, tuple(record.run_id for record in chosen))
         paths = compare.number_series(chosen)
-        drawn = [path for path in paths if path in self.wanted_series] or _usual(paths)
+        drawn = self._to_draw(paths)
         offer(controls.series, [(path, path) for path in paths], tuple(drawn))
         images = compare.image_series(chosen)
         path = controls.images.value if controls.images.value in images else next(iter(images), None)

@@ -151,6 +151,8 @@ def main() -> None:
             update(given.runs, given.project, records)
     except KeyboardInterrupt:
         pass
+    except NotADirectoryError as error:
+        sys.exit(str(error))
     except sqlite3.Error as error:
         sys.exit(f"{copy} can't be used ({error}): delete it, and it is made anew from the runs")
 

@@ -5,7 +5,10 @@
 
 import argparse
 import contextlib
-from collections.abc import Collection
+import itertools
+import re
+import sys
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,21 +22,26 @@ from dcgan_lib.replay import Replay, to_image
 RECORD = "neptune"  # the folder within a run's own that holds its record
 PLAIN = ".neptune"  # the folder where a plain `neptune.init_run(mode="offline")` keeps the records of all runs
 SETTINGS = "config/hyperparameters/"  # the fields below it are what a run was made with
+STATES = ("finished", "diverged", "interrupted", "failed", "unfinished")
 
 
 def load_runs(folder: str | Path = "runs") -> list["RunRecord"]:
-    """Every run in the folder, newest last; an empty list where there is none.
+    """Every run in the folder, newest last; an empty list where there is none. A run's own folder gives that one run.
 
     What a plain `neptune.init_run(mode="offline")` leaves is read too, a run a uuid: give its folder `.neptune`, or the
-    one that holds it.
+    one that holds it. Raises `NotADirectoryError` for a file.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file: give the folder that holds the runs")
     plain = folder if folder.resolve().name == PLAIN else folder / PLAIN
     processes, problems = find_processes(plain, plain)
     groups = {uuid: [p for p in processes if p.uuid == uuid] for uuid in {p.uuid for p in processes}}
     records = [RunRecord(uuid, plain, own, problems) for uuid, own in groups.items()]
     if plain != folder and folder.is_dir():
-        records += [load_run(child) for child in folder.iterdir() if _has_record(child)]
+        children = [child for child in folder.iterdir() if _has_record(child)]
+        own = not children and _has_record(folder)  # one of the children may be a run called "neptune"
+        records += [load_run(each) for each in ([folder] if own else children)]
     return sorted(records, key=lambda record: (record.created, record.run_id))
 
 
@@ -128,7 +136,7 @@ class RunRecord:
 
     @property
     def state(self) -> str:
-        """ "finished", "diverged", "interrupted", "failed", or "unfinished": still running, or killed."""
+        """One of `STATES`; "unfinished" is still running, or killed."""
         reported = self.fields.get("training/state")
         if reported in ("diverged", "interrupted"):
             return reported
@@ -240,14 +248,34 @@ class RunRecord:
 def table(records: list[RunRecord]) -> str:
     """One line a run, in at most 120 columns: how far it came, how it stands, and the settings that differ.
 
-    What does not fit beside each other follows below.
+    What does not fit beside each other follows below; only names that long texts are told apart by may need more.
     """
-    index = [_cell(record.run_id) for record in records]
-    settings = [{_cell(name): value for name, value in record.settings.items()} for record in records]
-    settings = pd.DataFrame(settings, index, dtype=object).map(_cell)
+    index = shortened([_printable(record.run_id) for record in records], 32)
+    settings = pd.DataFrame([record.settings for record in records], dtype=object).map(_cell)
     differing = settings.loc[:, settings.nunique() > 1]
+    names = shortened([_printable(name) for name in differing], 32)
     results = pd.DataFrame([_result(record) for record in records], index, dtype=object).map(_cell)
-    return pd.concat([results, differing], axis=1).to_string(line_width=120)
+    columns = {name: shortened(list(differing[full]), 32) for name, full in zip(names, differing, strict=True)}
+    return pd.concat([results, pd.DataFrame(columns, index)], axis=1).to_string(line_width=120)
+
+
+def shortened(texts: Sequence[str], length: int = 40) -> list[str]:
+    """The texts cut to `length` characters, or as many more as it takes to tell them apart.
+
+    Where one is longer, the words that all begin with are left out, then middles.
+    """
+    longest = max(map(len, texts), default=0)
+    if longest > length and len(set(texts)) > 1:
+        words = [re.split(r"(?<=[-/ ])(?=[^\W\d])", text) for text in texts]  # not within 1e-4
+        beginnings = zip(*(each[:-1] for each in words), strict=False)
+        common = len(list(itertools.takewhile(lambda each: len(set(each)) == 1, beginnings)))
+        texts = ["…" + "".join(each[common:]) for each in words] if common else texts
+    for allowed in range(length, longest):
+        half = (allowed - 1) // 2
+        cut = [text if len(text) <= allowed else f"{text[:half]}…{text[-half:]}" for text in texts]
+        if len(set(cut)) == len(set(texts)):
+            return cut
+    return list(texts)
 
 
 def _result(record: RunRecord) -> dict[str, Any]:
@@ -263,8 +291,7 @@ def _result(record: RunRecord) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if value is None or value != value:  # NaN: pandas' word for absent
         return "-"
-    text = _printable(f"{value:.4g}" if isinstance(value, float) else str(value))
-    return text if len(text) <= 32 else text[:31] + "…"
+    return _printable(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 
 def _printable(text: str) -> str:
@@ -272,13 +299,28 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def _without_record(folder: Path) -> list[str]:
+    """A line for each run that ended, or is still, before its record began."""
+    files = sorted([*folder.glob("*/config.json"), *folder.glob("*/notebook.ipynb")])  # the notebook, where both are
+    begun = {file.parent: file for file in files if not _has_record(file.parent)}
+    return [f"{run.name}: failed, or only just begun: no record, see {file}" for run, file in begun.items()]
+
+
 def main() -> None:
-    """The command line."""
+    """The command line; exit code 1 for a folder that there isn't."""
     parser = argparse.ArgumentParser(prog="python -m dcgan_lib.runs", description="Print the runs in a folder.")
     parser.add_argument("folder", nargs="?", default="runs")
-    folder = parser.parse_args().folder
-    records = load_runs(folder)
-    print(table(records) if records else f"no runs in {folder}: train first, or give the folder that holds them")
+    folder = Path(parser.parse_args().folder)
+    if not folder.is_dir():
+        wrong = "is a file" if folder.exists() else "does not exist"
+        sys.exit(f"{folder} {wrong}: train first, or give the folder that holds the runs")
+    records, lost = load_runs(folder), _without_record(folder)
+    if records:
+        print(table(records))
+    elif not lost:
+        print(f"no runs in {folder}: train first, or give the folder that holds them")
+    for line in lost:
+        print(_printable(line))
     for record in records:
         problems = record._problems_met()  # not those that only reading every point would show
         for problem in problems[:5]:

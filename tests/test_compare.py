@@ -125,8 +125,60 @@ def test_what_cannot_be_drawn_is_left_out_and_named(records, plain):
     assert note.startswith(
         f"left out: short has no train/loss; {plain.name} has no {LOSS_D}; run {plain.name} has no e"
     )
-    for nothing in ([], [plain]):
-        assert compare.overlay(nothing, [LOSS_D]).axes[0].texts[0].get_text() == "no points to draw yet"
+    for nothing, path in (([], LOSS_D), ([plain], "notes")):
+        assert compare.overlay(nothing, path).axes[0].texts[0].get_text() == "no points to draw yet"
+
+
+def test_a_run_that_has_no_points_yet_is_no_error(tmp_path):
+    write_run(tmp_path / "young", 0)
+    young = load_runs(tmp_path)
+    assert compare.overlay(young, LOSS_D).axes[0].texts[0].get_text() == "no points to draw yet"
+    assert compare.best(young, LOSS_D).empty
+    files = compare.export(young, tmp_path / "out", LOSS_D)
+    assert [file.name for file in files] == ["best.csv", "curves.png", "points.csv", "settings.csv"]
+
+
+def test_a_path_that_no_run_has_is_answered_with_the_nearest(records, plain, tmp_path):
+    runs = [*records, plain]
+    message = f"^no run has the series 'dLoss': there are {LOSS_D}, .*notes$"
+    for refused in (
+        lambda: compare.best(runs, "dLoss"),
+        lambda: compare.overlay(runs, [LOSS_D, "dLoss"]),
+        lambda: compare.export(runs, tmp_path / "out", "dLoss"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refused()
+    message = f"^no run has the images 'fixed': there are {GRIDS}$"
+    for refused in (
+        lambda: compare.grids_side_by_side(runs, "fixed", 9),
+        lambda: compare.export(runs, tmp_path / "out", LOSS_D, image_path="fixed", step=9),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refused()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("smooth", [-3, 2.5, "20", None])
+def test_an_average_is_over_a_whole_number_of_points(records, smooth):
+    for function in (compare.best, compare.overlay):
+        with pytest.raises(ValueError, match=r"^smooth is .*: give a whole number, 0 or more$"):
+            function(records, LOSS_D, smooth=smooth)
+
+
+def test_long_names_that_differ_anywhere_can_be_told_apart_in_figures(tmp_path):
+    names = [
+        f"learning-rates-learning_rate_d={d}-learning_rate_g={g}" for d in (0.0002, 0.0004) for g in (0.0002, 0.0004)
+    ]
+    for name in names:
+        write_run(tmp_path / name, 3, grids=[1])
+    records = load_runs(tmp_path)
+    overlaid = [text.get_text() for text in compare.overlay(records, LOSS_D).figure.legends[0].get_texts()]
+    panels = [axes.get_title() for axes in compare.overlay(records, LOSS_D, side_by_side=True).axes]
+    grids = [axes.get_title() for axes in compare.grids_side_by_side(records, GRIDS, 1).axes]
+    for shown in (overlaid, panels, grids):
+        assert len(set(shown)) == 4
+        assert max(len(line) for text in shown for line in text.splitlines()) <= 60
+    assert overlaid[1].replace("\n", "") == "…learning_rate_d=0.0002-learning_rate_g=0.0004"
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path):
@@ -171,15 +223,21 @@ def test_an_export_is_whole_and_replaces_no_other(records, plain, tmp_path):
     assert pd.read_csv(tmp_path / "out/001/best.csv")["best"].tolist() == [1, 1001, 1]
     assert Image.open(tmp_path / "out/001/grids.png").format == "PNG"
 
-    again = compare.export(records, tmp_path / "out", paths)
+    again = compare.export(records, tmp_path / "out", LOSS_D)
     assert {file.parent.name for file in again} == {"002"}
     with pytest.raises(ValueError, match="no run has a picture"):
-        compare.export(records, tmp_path / "out", paths, image_path=GRIDS, step=1)
+        compare.export(records, tmp_path / "out", LOSS_D, image_path=GRIDS, step=1)
+    with pytest.raises(ValueError, match=r"^no runs to export: the query matched none$"):
+        compare.export([], tmp_path / "out", LOSS_D)
+    with pytest.raises(NotADirectoryError, match=r"points\.csv is a file: give the folder in which to write"):
+        compare.export(records, again[1].with_name("points.csv"), LOSS_D)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["001", "002"]  # no half export
 
 
 def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
     write_run(tmp_path / r"_50$ and \frac 5$", grids=[1])
+    with tracking.open_run(Config(), tmp_path / r"_50$ and \frac 5$") as run:
+        run["my$\\frac$"].append(1.0, step=1)
     records = load_runs(tmp_path)
     for figure in (
         compare.overlay(records, [LOSS_D, "my$\\frac$"]),

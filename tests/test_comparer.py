@@ -66,6 +66,23 @@ def test_what_cannot_be_understood_is_told_at_once(folder):
         RunComparer(folder, "epocs=3")
     with pytest.raises(ValueError, match="by is 'hour'"):
         RunComparer(folder, by="hour")
+    with pytest.raises(ValueError, match="smooth is -3: give a whole number, 0 or more"):
+        RunComparer(folder, smooth=-3)
+    with pytest.raises(ValueError, match="most is 0: give a whole number, 1 or more"):
+        RunComparer(folder, most=0)
+    with pytest.raises(ValueError, match=f"no run has the series 'Dloss': there are {LOSS_D}, {LOSS_G}"):
+        RunComparer(folder, series="Dloss")
+
+
+def test_one_series_may_be_given_as_it_is(folder, live):
+    assert RunComparer(folder, series=LOSS_G).controls.series.value == (LOSS_G,)
+
+
+def test_without_a_front_end_a_run_that_has_no_points_yet_is_no_error(tmp_path, shown, capsys):
+    write_run(tmp_path / "young", 0)
+    RunComparer(tmp_path, series=LOSS_D)._ipython_display_()
+    assert capsys.readouterr().out.startswith("1 of 1 runs")
+    assert Picture in map(type, shown)
 
 
 def test_with_a_front_end_all_is_one_box_that_tests_and_style_sheets_find_their_way_in(folder, live, shown):

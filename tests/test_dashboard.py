@@ -195,14 +195,16 @@ def test_the_dashboard_is_served_to_this_machine_and_prints_no_token(storage, tm
 
 
 def test_what_is_missing_is_told_in_one_line(storage, tmp_path, monkeypatch):
-    def told(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["dashboard", str(tmp_path), *arguments])
+    def told(*arguments: str, folder: Path = tmp_path) -> str:
+        monkeypatch.setattr(sys, "argv", ["dashboard", str(folder), *arguments])
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         with pytest.raises(SystemExit) as ended:
             dashboard.main()
         return ended.value.code
 
     assert told() == f"no runs in {tmp_path}: train first, or give the folder that holds them"
+    (tmp_path / "file").write_text("")
+    assert told(folder=tmp_path / "file").startswith(f"{tmp_path / 'file'} is a file: ")
     write_run(tmp_path / "run", range(0, 5))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -1,10 +1,14 @@
 """Picking runs by words: what each kind of word means, and that a slip is answered with the nearest known setting."""
 
+import re
+
 import pytest
 from example_runs import write_run
 
 from dcgan_lib.query import select
 from dcgan_lib.runs import load_runs
+
+STATE = "state= or state!= and one of finished, diverged, interrupted, failed, unfinished"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,10 @@ def records(tmp_path_factory):
         ("steps>=20", ["epochs-10", "width=16"]),
         ("config/dataset/size=20 tag:long", ["epochs-10"]),
         ("width=16", ["width=16"]),  # in a name, and no setting
+        ("width=*", ["width=16"]),
+        ("=16", ["width=16"]),
+        ("state=f*", ["epochs-5", "epochs-10"]),
+        ("tag:nope", []),
     ],
 )
 def test_every_word_must_hold(records, query, names):
@@ -56,7 +64,16 @@ def test_every_word_must_hold(records, query, names):
         ("xyzzy=5", "no run has the setting 'xyzzy': an example: epochs=5"),
         ("epochs=", "'epochs=' lacks its value: write epochs=VALUE"),
         ("epochs>many", "'epochs>many': > compares numbers, and 'many' is none"),
+        ("epochs = 5", "'=' stands alone: write epochs=2, without spaces"),
+        ("epochs >=5", "'>=5' stands alone: write epochs=2, without spaces"),
+        ("epochs=>5", "'=>' is no sign: write >="),
+        ("epochs=<5", "'=<' is no sign: write <="),
+        ("epochs<>5", "'<>' is no sign: write one of = == != < <= > >="),
+        ("state=finish", f"'state=finish': write {STATE}"),
+        ("state!=done", f"'state!=done': write {STATE}"),
+        ("state>1", f"'state>1': write {STATE}"),
         ("tag:", "'tag:' lacks its word: write tag:WORD"),
+        ("tags:epochs", "'tags:epochs' is in no name: a tag is written tag:epochs"),
         ("data='my photos", "\"data='my photos\" can't be read: no closing quotation; close the quotation mark"),
     ],
 )
@@ -79,3 +96,8 @@ def test_a_run_without_the_setting_never_matches(tmp_path, records):
 
 def test_of_no_runs_none_is_picked_and_nothing_is_complained_of():
     assert select([], "epochs=5 tag:x") == []
+
+
+def test_a_path_in_place_of_the_runs_is_told_in_one_line():
+    with pytest.raises(TypeError, match=re.escape('give load_runs("runs2"), not its path')):
+        select("runs2", "epochs=5")

@@ -34,8 +34,13 @@ time.sleep(60)
 
 def listing(folder: Path) -> str:
     """What the command line prints."""
-    command = [sys.executable, "-m", "dcgan_lib.runs", folder]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = command_line(folder)
+    assert done.returncode == 0
+    return done.stdout
+
+
+def command_line(folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "dcgan_lib.runs", folder], capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -317,3 +322,60 @@ def test_the_table_fits_120_columns_however_much_differs(tmp_path):
     assert max(map(len, text.splitlines())) <= 120
     assert all(name in text for name in other)
     assert "\x1b" not in text
+
+
+def test_what_differs_only_where_it_is_cut_can_still_be_told_apart(tmp_path):
+    rates = [f"learning_rate_d={d}-learning_rate_g={g}" for d in (0.0002, 0.0004) for g in (0.0002, 0.0004)]
+    for rate in rates:
+        write_run(tmp_path / f"learning-rates-{rate}", data=f"/data/{'a/' * 20}{rate}/{'b/' * 40}")
+    text = runs.table(load_runs(tmp_path))
+    assert [line.split()[0] for line in text.splitlines()[1:5]] == [f"…{rate}" for rate in rates]
+    assert all(f"…{rate}…" in text for rate in rates)  # of `data`
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        ([], []),
+        (["a" * 12], ["aaaa…aaaa"]),
+        (["run-one", "run-two"], ["run-one", "run-two"]),
+        (["a-sweep-one", "a-sweep-two"], ["…one", "…two"]),
+        (["a-sweep-one", "a-sweep-one"], ["a-sw…-one"] * 2),
+        (["a-sweep-", "a-sweep-two"], ["…sweep-", "…sweep-two"]),
+        (["a-rate=1e-4", "a-rate=1e-5"], ["…rate=1e-4", "…rate=1e-5"]),  # the number stays whole
+        (["abcdefXghijklm", "abcdefYghijklm"], ["abcdefXghijklm", "abcdefYghijklm"]),
+    ],
+)
+def test_texts_are_cut_only_as_far_as_they_differ(texts, shown):
+    assert runs.shortened(texts, 10) == shown
+
+
+def test_a_runs_own_folder_gives_that_run_and_a_file_is_refused(folder, original):
+    assert [record.run_id for record in load_runs(folder)] == ["run"]
+    folder.rename(folder.with_name("neptune"))
+    shutil.copytree(original, folder)
+    assert {record.run_id for record in load_runs(folder.parent)} == {"run", "neptune"}
+    with pytest.raises(NotADirectoryError, match=r"test_runs\.py is a file: give the folder that holds the runs"):
+        load_runs(__file__)
+
+
+def test_the_command_line_tells_a_wrong_folder_in_one_line(tmp_path):
+    for wrong, message in ((tmp_path / "nowhere", " does not exist: "), (Path(__file__), " is a file: ")):
+        done = command_line(wrong)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"{wrong}{message}")
+        assert done.stderr.count("\n") == 1
+
+
+def test_runs_that_failed_before_their_record_are_listed_with_where_to_look(folder):
+    for name, file in (("early", "notebook.ipynb"), ("earlier", "config.json")):
+        (folder.parent / name).mkdir()
+        (folder.parent / name / file).write_text("{}")
+    (folder.parent / "early/config.json").write_text("{}")
+    (folder / "notebook.ipynb").write_text("{}")
+    runs_folder = folder.parent
+    assert len(load_runs(runs_folder)) == 1
+    assert listing(runs_folder).splitlines()[2:] == [
+        f"{name}: failed, or only just begun: no record, see {runs_folder / name / file}"
+        for name, file in (("earlier", "config.json"), ("early", "notebook.ipynb"))
+    ]
