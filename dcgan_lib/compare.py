@@ -211,11 +211,17 @@ def step_shown(record: RunRecord, path: str, step: int) -> int | None:
 
 
 def images_at(records: Sequence[RunRecord], path: str, step: int) -> list[tuple[int, Image.Image] | None]:
-    """Each run's picture at `step`, or its newest before it, as (its step, picture); None where it has none."""
-    shown = []
+    """Each run's picture at `step`, or its newest before it, as (its step, picture).
+
+    None where it has none, or where that can't be read, which `record.problems` says.
+    """
+    shown: list[tuple[int, Image.Image] | None] = []
     for record in records:
         own = step_shown(record, path, step)
-        shown.append(None if own is None else (own, record.image(path, own)))
+        try:
+            shown.append(None if own is None else (own, record.image(path, own)))
+        except ValueError:
+            shown.append(None)
     return shown
 
 

@@ -77,7 +77,14 @@ class RunComparer:
         return [record for record in self.matching if record.run_id in self.wanted_runs]
 
     def refresh(self) -> None:
-        """Look for new runs and new points, and draw anew what they change; choices and slider stay."""
+        """Look for new runs and new points, and draw anew what they change; choices and slider stay.
+
+        Plain tables and pictures stay as they are: run their cell again.
+        """
+        if self.controls:
+            self._answer(self._read_on)
+
+    def _read_on(self) -> None:
         first = not self.records
         known = {record.run_id: record for record in self.records}
         self.records = [known.get(record.run_id, record) for record in load_runs(self.folder)]
@@ -165,7 +172,7 @@ class RunComparer:
         if self.controls.box.comm is None:  # the widget has been closed
             self.close()
         elif self.controls.follow.value:
-            self._answer(self.refresh)
+            self.refresh()
 
     def _on_filter(self, _: str) -> None:
         self._filter(choose=True)
@@ -259,7 +266,7 @@ class RunComparer:
             step = compare.step_shown(record, path, self.steps[controls.step.value])
             key = (path, step, self._readings.get(record.run_id))
             title.value = _line(f"{label}, " + ("no picture yet" if step is None else f"step {step:,}"))
-            self._draw(picture, key, lambda r=record, s=step: b"" if s is None else jpeg(r.image(path, s)))
+            self._draw(picture, key, lambda shown=(record, path, step): _picture(*shown))
         if self.steps:
             controls.shown.value = _line(f"step {self.steps[controls.step.value]:,}")
         columns = compare.columns_for(len(cells))
@@ -272,6 +279,13 @@ class RunComparer:
         if self._drawn.get(widget) != key:
             widget.value = make()
             self._drawn[widget] = key
+
+
+def _picture(record: RunRecord, path: str, step: int | None) -> bytes:
+    try:
+        return b"" if step is None else jpeg(record.image(path, step))
+    except ValueError:  # it can't be read, which the record's problems say
+        return b""
 
 
 def _usual(paths: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The run comparer: what each control does, that choices survive new points, and the same without a front end."""
 
 import io
+import re
 import threading
 
 import pytest
@@ -9,7 +10,7 @@ from IPython.display import HTML
 from IPython.display import Image as Picture
 from PIL import Image
 
-from dcgan_lib import comparer, tracking
+from dcgan_lib import compare, comparer, tracking
 from dcgan_lib.config import Config
 from dcgan_lib.widgets import RunComparer
 
@@ -196,6 +197,40 @@ def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
         assert controls.curves.value != before
         controls.step.value = 2
         assert drawn(view) == [9, 20]
+
+
+def test_the_newest_picture_is_shown_until_someone_moves_the_slider(tmp_path, live):
+    with tracking.open_run(Config(), tmp_path / "growing") as run:
+        view = RunComparer(tmp_path)
+        for step in (5, 10, 15):
+            tracking.log_images(run, Image.new("RGB", (16, 16)), step)
+            run.wait()
+            view.refresh()
+            assert view.steps[view.controls.step.value] == step
+        view.controls.step.value = 0
+        tracking.log_images(run, Image.new("RGB", (16, 16)), 20)
+        run.wait()
+        view.refresh()
+        assert (view.steps[-1], view.controls.step.value) == (20, 0)
+
+
+def test_a_picture_that_cannot_be_read_spoils_no_other(tmp_path, live, shown, monkeypatch):
+    for name in ("sound", "spoilt"):
+        write_run(tmp_path / name, grids=[5])
+    [log] = tmp_path.glob("spoilt/neptune/offline/*/data-1.log")
+    log.write_bytes(re.sub(rb'"data": "[^"]{60}', b'"data": "', log.read_bytes()))
+    view = RunComparer(tmp_path)
+    sound, spoilt = (bytes(cell.children[1].value) for cell in view.controls.grids.children)
+    assert sound.startswith(b"\xff\xd8")
+    assert spoilt == b""
+    assert "could not be read" in view.controls.status.value
+    figure = compare.grids_side_by_side(view.records, "images/fixed_noise", 5)
+    assert [axes.get_title() for axes in figure.axes] == ["sound, step 5"]
+    view.controls.export.click()
+    assert "grids.png" in view.controls.exported.value
+    monkeypatch.setattr(comparer, "has_front_end", lambda: False)
+    RunComparer(tmp_path)._ipython_display_()
+    assert isinstance(shown[-1], Picture)
 
 
 def test_the_first_run_of_an_empty_folder_is_chosen_when_it_comes(tmp_path, live):
