@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -96,21 +97,26 @@ class Config:
         """A Config from a mapping; `ValueError` names an unknown setting and the nearest known one."""
         for name in values:
             if name not in cls.names():
-                raise ValueError(f"unknown setting {name!r}{_nearest(name, cls.names())}")
+                raise ValueError(f"unknown setting {name!r}{nearest(name, cls.names())}")
         return cls(**values)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """A Config from a .yaml or .json file, or from a run's config.json, which has it under "config"."""
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}  # JSON is YAML
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path} is damaged: {str(error).splitlines()[0]}; write it anew") from error
+        """A Config from a .yaml or .json file, or from a run's config.json, which has it under "config".
+
+        Raises what `Config` and `read_yaml` raise; every message names the file.
+        """
+        values = read_yaml(path) or {}  # JSON is YAML
         if not isinstance(values, dict):
             raise ValueError(f"{path} holds no settings: write one `name: value` on a line")
-        return cls.from_dict(values.get("config", values))
+        if values.keys() & {"grid", "runs"}:
+            raise ValueError(f"{path} is a sweep, for python -m dcgan_lib.sweep: name a file of settings here")
+        try:
+            return cls.from_dict(values.get("config", values))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{path}: {error}") from error
 
-    def replace(self, **settings: Any) -> Self:
+    def replace(self, /, **settings: Any) -> Self:
         """The same Config with some settings changed, checked like a new one."""
         return self.from_dict(self.to_dict() | settings)
 
@@ -126,7 +132,7 @@ class Config:
             if source.startswith("# Parameters\n"):
                 for name in (line.split(" = ")[0] for line in source.splitlines() if " = " in line):
                     if name.isidentifier() and name not in known:
-                        raise ValueError(f"papermill passed {name!r}, no parameter here{_nearest(name, known)}")
+                        raise ValueError(f"papermill passed {name!r}, no parameter here{nearest(name, known)}")
         return cls(**{name: namespace[name] for name in cls.names() if name in namespace})
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,6 +150,47 @@ class Config:
         """The settings in which two Configs differ: name → (this one's value, the other's)."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a name that is written twice; YAML would keep the last without a word."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is written twice", problem_mark=key.start_mark)
+            seen.append(key.value)
+        return node
+
+
+def parse_yaml(text: str | bytes, where: Any) -> Any:
+    """What a YAML text holds; `ValueError` with where, line, column and what is wrong there."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark, advice = error.problem_mark, ": a tab; indent with spaces" if "'\\t'" in error.problem else ""
+        raise ValueError(f"{where}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}{advice}") from error
+    except (yaml.YAMLError, ValueError) as error:  # no characters, or no date
+        raise ValueError(f"{where} is no YAML: {str(error).splitlines()[0]}") from error
+
+
+def read_yaml(path: str | Path) -> Any:
+    """What a YAML file holds; raises what `parse_yaml` raises, and `OSError`, which names the files that are there."""
+    path = Path(path)
+    try:
+        return parse_yaml(path.read_bytes(), path)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        files = sorted(file.name for file in (path if path.is_dir() else path.parent).glob("*.yaml"))
+        raise type(error)(f"{path} is no file{nearest(path.name, files) if files else ''}") from error
+
+
+def nearest(name: Any, known: Collection[str]) -> str:
+    """The end of a message on a name that is not known: those it may have meant, or else all."""
+    name = str(name)
+    meant = [each for each in known if name in each] or difflib.get_close_matches(name, known, n=1)
+    return f": did you mean {' or '.join(map(repr, meant))}?" if meant else f"; known are {', '.join(known)}"
 
 
 def _as_type(name: str, value: Any, kind: type) -> Any:
@@ -164,11 +211,6 @@ def _as_type(name: str, value: Any, kind: type) -> Any:
 
 def _choose(name: str, value: Any, choices: tuple) -> None:
     _require(value in choices, f"{name} is {value!r}: choose one of {', '.join(map(str, choices))}")
-
-
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    match = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean {match[0]!r}?" if match else f"; known are {', '.join(known)}"
 
 
 def _require(condition: bool, message: str) -> None:

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-import yaml
-
-from dcgan_lib.config import Config
+from dcgan_lib.config import Config, parse_yaml
+from dcgan_lib.signals import stop_once
 
 if TYPE_CHECKING:
     from dcgan_lib.data import ImageSet
@@ -172,16 +171,40 @@ def summary(folder: Path) -> str:
     return "\n".join(f"{label:>8}  {text}" for label, text in lines.items())
 
 
+class Arguments(argparse.ArgumentParser):
+    """What the commands that train take alike: `--runs`, and `--set` for single settings."""
+
+    def __init__(self, module: str, description: str) -> None:
+        super().__init__(prog=f"python -m dcgan_lib.{module}", description=description)
+        self.add_argument("--runs", type=_folder, default=Path("runs"), help="the folder of all runs (default: runs)")
+        given = "a setting instead of the file's, for all runs, as in --set max_images 256; repeatable"
+        self.add_argument("-s", "--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=given)
+
+    def parse_args(self, *arguments: Any) -> argparse.Namespace:
+        given = super().parse_args(*arguments)
+        if not Path("dcgan_lib").is_dir():  # from where notebook 3 would look for the runs, and this for its images
+            self.error(f"run it in the project's folder: cd {NOTEBOOK.parents[1]}")
+        return given
+
+    def error(self, message: str) -> NoReturn:
+        if "--set: expected" in message:
+            message = "--set takes a name and a value, as in --set max_images 256"
+        super().error(message)
+
+
+def overrides(given: list[list[str]]) -> dict[str, Any]:
+    """What `--set` was given, the values read as YAML; `ValueError` names the setting whose value is none."""
+    return {name: parse_yaml(value, f"--set {name}") for name, value in given}
+
+
 def main() -> int:
     """Train as a settings file says.
 
     Gives 0 where the run is finished, 1 where it failed, 75 where another process trains it, 130 where it was stopped.
     """
-    parser = argparse.ArgumentParser(prog="python -m dcgan_lib.launch", description=__doc__)
+    parser = Arguments("launch", __doc__)
     parser.add_argument("settings", type=Path, help="a YAML file of Config's settings, such as configs/cpu.yaml")
     parser.add_argument("--run", help="the run's name; by default the unfinished run of these settings, or a new one")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all runs (default: runs)")
-    parser.add_argument("-s", "--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     parser.add_argument("--tag", action="append", default=[], metavar="WORD", help="to find the run by; repeatable")
     parser.add_argument("--with-parent", action="store_true", help="stop and save once standard input is closed")
     given = parser.parse_args()
@@ -189,14 +212,14 @@ def main() -> int:
     if given.with_parent:
         threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        config = Config.from_file(given.settings).replace(**{name: yaml.safe_load(value) for name, value in given.set})
+        config = Config.from_file(given.settings).replace(**overrides(given.set))
         from nbclient.exceptions import DeadKernelError
         from papermill import PapermillExecutionError
 
         if not given.with_parent:  # which has done so for all its runs
             get_ready(config)
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        return _say(f"{given.settings}: {error}")
+    except (OSError, ValueError, TypeError) as error:
+        return _say(str(error))
     except KeyboardInterrupt:
         return _say("stopped before the training began; the same command begins again", 130)
 
@@ -229,10 +252,10 @@ def get_ready(config: Config) -> "ImageSet":
     return prepare(config.data, config.image_size, config.channels, config.max_images)
 
 
-def stop_once(number: int, frame: Any) -> NoReturn:
-    """What SIGTERM does, a scheduler's way to say Ctrl-C; said again while the run saves, it does no harm."""
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _folder(text: str) -> Path:
+    if Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text} is a file: give a folder")
+    return Path(text)
 
 
 def _stop_with_parent() -> None:

@@ -1,17 +1,20 @@
 """What a sweep's file asks for, spelt out: a name and a Config for each run, checked before anything starts."""
 
-import difflib
 import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from dcgan_lib.config import REPORTING, Config, nearest, read_yaml
 
-from dcgan_lib.config import REPORTING, Config
-
-WORDS = ("base", "settings", "grid", "runs")
+#: The words of a sweep's file: what stands at each, and how that is written.
+WORDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "base": (str, "name a file of settings, as in `base: ../cpu.yaml`"),
+    "settings": (dict, "write settings on lines below it, as in `epochs: 5`"),
+    "grid": (dict, "write lists of values on lines below it, as in `epochs: [5, 10]`"),
+    "runs": ((list, dict), "write runs on lines below it, as in `- {epochs: 5}`, or `short: {epochs: 5}` with a name"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,22 @@ class Planned:
     tag: str  # the sweep's name
 
 
-def plan(path: str | Path, **overrides: Any) -> list[Planned]:
+def plan(path: str | Path, /, **overrides: Any) -> list[Planned]:
     """The runs that a sweep's YAML file describes, in its order.
 
     The file has `grid:`, a mapping of settings to lists of values, every combination a run; or `runs:`, a list of
-    mappings of settings, each a run. What all runs share comes from `base:`, a file of settings relative to this one,
-    and is changed by `settings:`, then by `overrides`.
+    mappings of settings, each a run, or a mapping of names to those. What all runs share comes from `base:`, a file of
+    settings relative to this one, and is changed by `settings:`, then by `overrides`.
 
-    A run is named `<sweep>-<setting>=<value>-…`: the sweep's name is its file's, without the suffix. Where that is the
-    only setting's name too, the value is enough: `epochs-5`. A run that changes nothing is `<sweep>-base`. What suits
-    no folder's name becomes `-`, of long texts the last 40 characters stay, and equal names are counted: `-2`.
+    A run is named `<sweep>-<name>`, or, without a name, `<sweep>-<setting>=<value>-…`: the sweep's name is its file's,
+    without the suffix. Where that is the only setting's name too, the value is enough: `epochs-5`. A run that changes
+    nothing is `<sweep>-base`. What suits no folder's name becomes `-`, of long texts the last 40 characters stay, and
+    equal names are counted: `-2`.
 
     Raises `ValueError` with a line for everything that is wrong, and `OSError` where a file can't be read.
     """
     path = Path(path)
-    sheet = _read(path)
+    sheet = read_yaml(path)
     problems = _misused(sheet)
     if problems:
         raise refusal(problems, path)
@@ -46,37 +50,39 @@ def plan(path: str | Path, **overrides: Any) -> list[Planned]:
     if "base" in sheet:
         try:
             base = Config.from_file(path.parent / sheet["base"])
+        except OSError as error:
+            problems.append(f"base, relative to this file: {error}")
         except (TypeError, ValueError) as error:
-            problems.append(f"base {sheet['base']}: {error}")
+            problems.append(f"base: {error}")
     base = _changed(base, sheet.get("settings", {}), "settings", problems)
     base = _changed(base, overrides, "--set", problems)
 
-    if "grid" in sheet:
-        kind, grid = "grid", sheet["grid"]
-        changes = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    else:
-        kind, changes = "runs", sheet["runs"]
-    configs = [_changed(base, change, kind, problems) for change in changes]
+    grid = sheet.get("grid", {})
+    combined = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    runs = sheet.get("runs", combined)
+    changes, kind = _by_label(runs), "grid" if grid else "runs: {}"
+    configs = {label: _changed(base, change, kind.format(label), problems) for label, change in changes.items()}
     for name in overrides:
-        if any(name in change for change in changes):
+        if any(name in change for change in changes.values()):
             problems.append(f"--set: {name} is what this sweep varies: change its values in the file")
-    numbers: dict[Config, int] = {}
-    for number, config in enumerate(configs, start=1):
-        if numbers.setdefault(config, number) != number and not problems:
-            problems.append(f"{kind}: runs {numbers[config]} and {number} have the same settings: leave one out")
+    first: dict[Config, Any] = {}
+    for label, config in configs.items():
+        if first.setdefault(config, label) != label and not problems:
+            problems.append(f"runs {first[config]} and {label} have the same settings: leave one out")
     if problems:
         raise refusal(problems, path)
 
     sweep = as_word(path.stem)
     planned: list[Planned] = []
-    for config, change in zip(configs, changes, strict=True):
-        swept = {name: getattr(config, name) for name in change}
+    for label, config in configs.items():
+        swept = {name: getattr(config, name) for name in changes[label]}
         taken = {each.name.casefold() for each in planned}  # some file systems don't tell a from A
-        name = first = _name(sweep, swept)
+        own = f"{sweep}-{as_word(label)}" if isinstance(runs, dict) else _name(sweep, swept)
+        name = own
         for count in itertools.count(2):
             if name.casefold() not in taken:
                 break
-            name = f"{first}-{count}"
+            name = f"{own}-{count}"
         planned.append(Planned(name, config, swept, sweep))
     return planned
 
@@ -91,7 +97,7 @@ def conflicts(planned: list[Planned], runs: Path) -> list[str]:
         try:
             differences = Config.from_file(folder / "config.json").differences(each.config)
         except (TypeError, ValueError) as error:
-            lines.append(f"{folder} holds no settings that can be read: {error}; give other --runs")
+            lines.append(f"{error}; set it back, or give other --runs")
             continue
         lowered = differences.get("epochs", (0, 0))
         ignored = (REPORTING | {"device"}) - ({"epochs"} if lowered[0] > lowered[1] else set())
@@ -106,35 +112,46 @@ def refusal(problems: list[str], where: Any) -> ValueError:
     return ValueError("\n".join(f"{where}: {problem}" for problem in dict.fromkeys(problems)))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        sheet = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML: {str(error).splitlines()[0]}; write it anew") from error
-    if not isinstance(sheet, dict):
-        raise ValueError(f"{path} holds no sweep: give it `base:` and `grid:`, as configs/sweeps/epochs.yaml has them")
-    return sheet
-
-
-def _misused(sheet: dict[str, Any]) -> list[str]:
+def _misused(sheet: Any) -> list[str]:
     """What is wrong with the file's own words, before any setting is looked at."""
+    if not (isinstance(sheet, dict) and sheet):
+        return ["holds no sweep: give it `base:` and `grid:`, as configs/sweeps/epochs.yaml has them"]
+    if sheet.keys() <= set(Config.names()):
+        return ["is a file of settings: train it with python -m dcgan_lib.launch, or name it as a sweep's `base:`"]
     problems = []
     for word, value in sheet.items():
-        if word not in WORDS:
-            nearest = difflib.get_close_matches(str(word), WORDS, n=1, cutoff=0)[0]
-            problems.append(f"unknown word {word!r}: did you mean {nearest!r}?")
-        elif word == "base" and not isinstance(value, str):
-            problems.append(f"base is {value!r}: it names a file of settings; write the settings below `settings:`")
-        elif word in ("settings", "grid") and not (isinstance(value, dict) and value):
-            problems.append(f"{word} is {value!r}: write one `name: …` on a line below it")
-        elif word == "runs" and not (isinstance(value, list) and value and all(isinstance(v, dict) for v in value)):
-            problems.append("runs holds no list of settings: write one `- {name: value, …}` on a line")
+        if word in Config.names():
+            problems.append(f"{word}: write it below `settings:`, or as a list below `grid:`")
+        elif word not in WORDS:
+            problems.append(f"unknown word {word!r}{nearest(word, WORDS)}")
+        elif not (value and isinstance(value, WORDS[word][0])):
+            problems.append(f"{word} is {repr(value) if value else 'empty'}: {WORDS[word][1]}")
         elif word == "grid":
-            flat = [name for name, values in value.items() if not (isinstance(values, list) and values)]
-            problems += [f"grid: {name} is {value[name]!r}: give a list of values, as in [1, 2]" for name in flat]
-    if not problems and ("grid" in sheet) == ("runs" in sheet):
-        problems.append("give either grid: or runs:, one of them")
+            problems += [f"grid: {name} {wrong}" for name, values in value.items() if (wrong := _no_values(values))]
+        elif word == "runs":
+            problems += [
+                f"runs: {label} is {change!r}: give settings, as in {{epochs: 5}}"
+                for label, change in _by_label(value).items()
+                if not isinstance(change, dict)
+            ]
+    if "grid" in sheet and "runs" in sheet:
+        problems.append("has `grid:` and `runs:`: delete one")
+    elif not problems and not ("grid" in sheet or "runs" in sheet):
+        problems.append("has neither `grid:` nor `runs:`: write one, as configs/sweeps/epochs.yaml does")
     return problems
+
+
+def _no_values(values: Any) -> str:
+    """Why this can't stand below `grid:`; nothing for a list of different values."""
+    if not (values and isinstance(values, list)):
+        return f"is {'an empty list' if values == [] else repr(values)}: give a list of values, as in [1, 2]"
+    twice = [value for value in values if values.count(value) > 1]
+    return f"has {twice[0]!r} twice: leave one out" if twice else ""
+
+
+def _by_label(runs: list[Any] | dict[Any, Any]) -> dict[Any, Any]:
+    """The runs by their names, or by their numbers."""
+    return runs if isinstance(runs, dict) else dict(enumerate(runs, start=1))
 
 
 def _changed(config: Config, settings: dict[str, Any], where: str, problems: list[str]) -> Config:

@@ -1,7 +1,5 @@
 """`python -m dcgan_lib.sweep configs/sweeps/epochs.yaml`: the training notebook once for each of many settings."""
 
-import argparse
-import contextlib
 import math
 import signal
 import sys
@@ -11,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import joblib
-import yaml
 from tqdm import tqdm
 
-from dcgan_lib.launch import get_ready, stop_once
+from dcgan_lib.launch import Arguments, get_ready, overrides
 from dcgan_lib.plan import Planned, conflicts, plan
+from dcgan_lib.signals import stop_once, stop_requests
 from dcgan_lib.tracking import SERIES
-from dcgan_lib.worker import Outcome, Stop, default_jobs, is_done, say, train
+from dcgan_lib.worker import Outcome, Stop, default_jobs, gpus_for, is_done, say, train_in_process
 
 if TYPE_CHECKING:
     from dcgan_lib.runs import RunRecord
@@ -33,12 +31,11 @@ def run_sweep(planned: list[Planned], runs: str | Path = "runs", jobs: int | Non
     joblib runs them in threads, or in the backend that a `joblib.parallel_config` around the call names; then give
     `jobs`, and a folder that all its machines see. Ctrl-C or SIGTERM lets every run finish its step and save, and then
     raises `KeyboardInterrupt`. Raises `ValueError` before anything starts, a line for each folder that holds a run of
-    other settings and for all data that can't be used.
+    other settings, and for all data and devices that can't be used.
     """
     runs = Path(runs)
     if problems := conflicts(planned, runs):
         raise ValueError("\n".join(problems))
-    totals = _prepare(planned)
     jobs = jobs or default_jobs([each.config for each in planned])
     threads = max(1, joblib.cpu_count() // jobs) if jobs > 1 else 0
     outcomes, todo = {}, []
@@ -46,13 +43,15 @@ def run_sweep(planned: list[Planned], runs: str | Path = "runs", jobs: int | Non
         done = is_done(each.config, runs / each.name)
         outcomes[each.name] = Outcome(each, runs / each.name, "finished" if done else "not begun")
         todo += [] if done else [each]
+    totals = _prepare(todo)
     say(f"{len(planned)} runs in {runs}, {len(planned) - len(todo)} finished already; {jobs} at a time")
 
     stop = Stop()
     parallel = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
     try:
-        with _stop_requests(stop), Progress(runs, totals, stop) as progress:
-            work = (joblib.delayed(train)(each, runs / each.name, threads, stop) for each in progress.beginning(todo))
+        with stop_requests(stop), Progress(runs, totals, stop) as progress:
+            task = joblib.delayed(train_in_process)
+            work = (task(each, runs / each.name, threads, stop) for each in progress.beginning(todo))
             for outcome in parallel(work):
                 progress.end(outcome)
                 outcomes[outcome.planned.name] = outcome
@@ -75,7 +74,8 @@ def table(outcomes: list[Outcome]) -> str:
     swept = [{name: getattr(outcome.planned.config, name) for name in names} for outcome in outcomes]
     rows = [_result(outcome) | settings for outcome, settings in zip(outcomes, swept, strict=True)]
     frame = pd.DataFrame(rows, [outcome.planned.name for outcome in outcomes], dtype=object)
-    return frame.to_string(float_format="{:.4g}".format, na_rep="-", line_width=120)
+    formats = {"minutes": "{:.2f}".format}
+    return frame.to_string(formatters=formats, float_format="{:.4g}".format, na_rep="-", line_width=120)
 
 
 class Progress:
@@ -106,7 +106,9 @@ class Progress:
         for each in planned:
             if self.stop.is_set():
                 return
-            say(f"{each.name}: begins" if not (self.runs / each.name).exists() else f"{each.name}: goes on")
+            folder = self.runs / each.name
+            saved = (folder / "checkpoint.pt").exists()
+            say(f"{each.name}: {'goes on' if saved else 'tries again' if folder.exists() else 'begins'}")
             bar = tqdm(desc=each.name, total=self.totals[each.name], bar_format=form, leave=False, disable=None)
             with self.lock:
                 self.bars[each.name] = bar
@@ -137,19 +139,17 @@ class Progress:
 
 def main() -> int:
     """Train all runs of a sweep's file; 0 where all are finished, 1 where one failed, 130 where it was stopped."""
-    parser = argparse.ArgumentParser(prog="python -m dcgan_lib.sweep", description=__doc__)
+    parser = Arguments("sweep", __doc__)
     parser.add_argument("sweep", type=Path, help="a YAML file, such as configs/sweeps/epochs.yaml")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all runs (default: runs)")
     parser.add_argument("--jobs", type=int, help="runs at a time (default: one a GPU, or without GPUs one a core)")
-    parser.add_argument("-s", "--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, stop_once)
     try:
         if given.jobs is not None and given.jobs < 1:
             raise ValueError(f"--jobs is {given.jobs}: give 1 or more")
-        planned = plan(given.sweep, **{name: yaml.safe_load(value) for name, value in given.set})
+        planned = plan(given.sweep, **overrides(given.set))
         outcomes = run_sweep(planned, given.runs, given.jobs)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt as stopped:
@@ -157,48 +157,42 @@ def main() -> int:
         return 130
     finished = all(outcome.state == "finished" for outcome in outcomes)
     say("" if finished else "the same command tries again what is not finished")
-    say(f"compare: make lab, then notebooks/05_compare_runs.ipynb, or python -m dcgan_lib.dashboard {given.runs}")
+    runs = given.runs.as_posix()
+    elsewhere = "" if runs == "runs" else f' and runs = "{runs}"'
+    say(f'compare: notebooks/05_compare_runs.ipynb with sweep = "{given.sweep.as_posix()}"{elsewhere}')
+    say(f"     or: {f'python -m dcgan_lib.dashboard {runs}' if elsewhere else 'make dashboard'}")
     return 0 if finished else 1
 
 
 def _prepare(planned: list[Planned]) -> dict[str, int]:
-    """Draw and prepare all runs' images, once each, before several runs would at a time; gives each run's steps."""
-    counts, totals, problems = {}, {}, []
+    """Draw and prepare all runs' images, once each, before several runs would at a time; gives each run's steps.
+
+    Raises `ValueError` with a line for each thing that would make runs fail, and the first of these runs.
+    """
+    from dcgan_lib.device import choose_device  # takes seconds to import
+
+    # Another backend's machines may have what this one has not.
+    here = isinstance(joblib.parallel.get_active_backend(prefer="threads")[0], joblib.parallel.ThreadingBackend)
+    counts: dict[tuple[Any, ...], int] = {}
+    totals: dict[str, int] = {}
+    problems: dict[str, str] = {}
     for each in planned:
         config = each.config
         images = (config.data, config.image_size, config.channels, config.max_images)
-        if images not in counts:
-            counts[images] = 0
-            try:
+        try:
+            if here and not gpus_for(config.device):  # what is there isn't tried: that would take a GPU's memory
+                choose_device(config.device)
+            if images not in counts:
+                counts[images] = 0
                 counts[images] = len(get_ready(config))
-            except (OSError, ValueError) as error:
-                problems.append(str(error))
-        totals[each.name] = math.ceil(counts[images] / config.batch_size) * config.epochs
+            if 0 < counts[images] < config.batch_size:
+                raise ValueError(f"batch_size is {config.batch_size}, but there are {counts[images]} images: lower it")
+            totals[each.name] = math.ceil(counts[images] / config.batch_size) * config.epochs
+        except (OSError, ValueError) as error:
+            problems.setdefault(str(error), each.name)
     if problems:
-        raise ValueError("\n".join(problems))
+        raise ValueError("\n".join(f"{name}: {problem}" for problem, name in problems.items()))
     return totals
-
-
-@contextlib.contextmanager
-def _stop_requests(stop: Stop) -> Iterator[None]:
-    """Have SIGINT and SIGTERM set `stop`; a second Ctrl-C doesn't wait for the runs, which save all the same."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread only
-        return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
-
-    def request(number: int, frame: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    for number in before:
-        signal.signal(number, request)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:

@@ -1,13 +1,10 @@
 """Training: one step of the game, and the loop that repeats it and yields reports."""
 
-import contextlib
 import math
-import signal
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +12,7 @@ from torch import Tensor
 from dcgan_lib.data import ImageSet, epoch_order
 from dcgan_lib.gan import GAN
 from dcgan_lib.losses import discriminator_loss, generator_loss
+from dcgan_lib.signals import stop_requests
 
 SERIES = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
 
@@ -101,7 +99,8 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
     pending: list[Tensor] = []
     seen, start = 0, time.perf_counter()
 
-    with _stop_requests() as stop:
+    stop = threading.Event()
+    with stop_requests(stop):
         while gan.step < total:
             epoch, place = divmod(gan.step, per_epoch)
             order = epoch_order(len(images), config.batch_size, config.seed, epoch, flip=config.flip)
@@ -142,36 +141,6 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                     raise KeyboardInterrupt(f"stopped after step {gan.step} of {total}: run the same again to go on")
                 pending.clear()
                 seen, start = 0, time.perf_counter()
-
-
-@contextlib.contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """Turn SIGINT and SIGTERM into a request that is met between two steps; a second one stops at once.
-
-    A step that is broken off has updated D and not G: nothing that could be saved, or resumed exactly.
-    """
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals reach the main thread only
-        return
-
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
-
-    def put_back() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def request(number: int, frame: Any) -> None:
-        stop.set()
-        put_back()
-
-    for number in before:
-        signal.signal(number, request)
-    try:
-        yield stop
-    finally:
-        put_back()
 
 
 def _first_not_finite(steps: range, values: list[list[float]]) -> int | None:

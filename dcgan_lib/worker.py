@@ -27,7 +27,7 @@ class Outcome:
 
     planned: Planned
     folder: Path
-    state: str  # "finished", "failed", "stopped", or "not begun"
+    state: str  # "finished", "failed", "interrupted", or "not begun"
     said: str = ""  # its launcher's last words: the error, and the notebook's cell
 
 
@@ -38,7 +38,7 @@ class Stop(threading.Event):
         return Stop, ()
 
 
-def train(planned: Planned, folder: Path, threads: int, stop: Stop) -> Outcome:
+def train_in_process(planned: Planned, folder: Path, threads: int, stop: Stop) -> Outcome:
     """Train one run by a launcher in a process of its own, once nobody else trains it and a GPU is free.
 
     `threads`: for computing on the CPU; 0 leaves that to PyTorch. The launcher stops, saving, when `stop` is set, and
@@ -50,15 +50,15 @@ def train(planned: Planned, folder: Path, threads: int, stop: Stop) -> Outcome:
             _wait_for_turn(folder, stop)
             with one_gpu(planned.config.device, stop) as environment:
                 if stop.is_set():
-                    return Outcome(planned, folder, "stopped" if folder.exists() else "not begun")
+                    return Outcome(planned, folder, "interrupted" if folder.exists() else "not begun")
                 if is_done(planned.config, folder):
                     return Outcome(planned, folder, "finished")
                 if threads and "OMP_NUM_THREADS" not in os.environ:
                     environment["OMP_NUM_THREADS"] = str(threads)
                 code, said = _launcher(planned, folder, environment, stop)
-    except OSError as error:  # no process, no lock, no temporary file: the other runs go on
-        return Outcome(planned, folder, "failed", str(error))
-    states = {0: "finished", 130: "stopped"}
+    except Exception as error:  # no process, no lock, no temporary file: the other runs go on
+        return Outcome(planned, folder, "failed", f"{type(error).__name__}: {error}")
+    states = {0: "finished", 130: "interrupted"}
     return Outcome(planned, folder, states[code]) if code in states else Outcome(planned, folder, "failed", said)
 
 
@@ -86,6 +86,13 @@ def visible_gpus() -> list[str]:
     return [name.strip() for name in named.split(",")][:count]
 
 
+def gpus_for(device: str) -> list[str]:
+    """Those of the visible GPUs that a run with this setting may use; none for the CPU."""
+    kind, _, number = device.partition(":")
+    gpus = visible_gpus() if kind in ("auto", "cuda") else []
+    return [gpu for index, gpu in enumerate(gpus) if number in ("", str(index))]
+
+
 @contextlib.contextmanager
 def one_gpu(device: str, stop: Stop) -> Iterator[dict[str, str]]:
     """Hold one of this machine's GPUs that no run of any sweep holds; gives the environment that shows it alone.
@@ -94,9 +101,7 @@ def one_gpu(device: str, stop: Stop) -> Iterator[dict[str, str]]:
     """
     from filelock import FileLock, Timeout
 
-    kind, _, number = device.partition(":")
-    gpus = visible_gpus() if kind in ("auto", "cuda") else []
-    gpus = [gpu for index, gpu in enumerate(gpus) if number in ("", str(index))]
+    gpus = gpus_for(device)
     while gpus and not stop.is_set():
         for gpu in gpus:
             slot = FileLock(Path(tempfile.gettempdir()) / f"dcgan-gpu-{as_word(gpu)}.lock", mode=0o666)  # all users'
@@ -105,7 +110,7 @@ def one_gpu(device: str, stop: Stop) -> Iterator[dict[str, str]]:
             except Timeout:
                 continue
             try:
-                yield {} if number else {"CUDA_VISIBLE_DEVICES": gpu}
+                yield {} if ":" in device else {"CUDA_VISIBLE_DEVICES": gpu}
             finally:
                 slot.release()
             return
@@ -129,7 +134,8 @@ def _wait_for_turn(folder: Path, stop: Stop) -> None:
 
 def _launcher(planned: Planned, folder: Path, environment: dict[str, str], stop: Stop) -> tuple[int, str]:
     """Run the launcher to its end; gives its exit code and its last words."""
-    with tempfile.TemporaryDirectory() as temporary, (Path(temporary) / "said").open("w+", encoding="utf-8") as log:
+    text = {"encoding": "utf-8", "errors": "replace"}  # what native libraries say may be in any code
+    with tempfile.TemporaryDirectory() as temporary, (Path(temporary) / "said").open("w+", **text) as log:
         settings = Path(temporary) / "settings.yaml"
         planned.config.save(settings)
         command = [sys.executable, "-m", "dcgan_lib.launch", str(settings), "--run", folder.name]

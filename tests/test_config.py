@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from dcgan_lib.config import Config
+from dcgan_lib.config import Config, parse_yaml
 
 
 def test_defaults_are_the_articles():
@@ -29,11 +29,30 @@ def test_yaml_reads_2e_4_as_text_and_config_takes_it(tmp_path):
     assert Config.from_file(tmp_path / "c.yaml").learning_rate_g == 2e-4
 
 
-@pytest.mark.parametrize("text", ['{"config": {"epochs": 7', "just words", "- a\n- list"])
-def test_a_damaged_file_is_told(tmp_path, text):
-    (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"config\.json (is damaged|holds no settings)"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"config": {"epochs": 7', r", line 1, column 24: expected ',' or '}'"),
+        (b"epochs: 7\n\tseed: 1", r", line 2, column 1: found character '\\t' .*: a tab; indent with spaces$"),
+        (b"epochs: 7\nseed: 1\nepochs: 8", r", line 3, column 1: 'epochs' is written twice$"),
+        (b"data: 2026-13-01", " is no YAML: month must be in"),
+        (b"data: \xff", " is no YAML: unacceptable character #x00ff"),
+        (b"just words", " holds no settings: "),
+        (b"- a\n- list", " holds no settings: "),
+        (b"epoch: 7", ": unknown setting 'epoch'"),
+        (b"epochs: seven", ": epochs is 'seven'"),
+        (b"grid: {epochs: [5, 10]}", r" is a sweep, for python -m dcgan_lib\.sweep: name a file of settings here$"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_with_its_name_and_place(tmp_path, content, message):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises((TypeError, ValueError), match=r"config\.json" + message) as caught:
         Config.from_file(tmp_path / "config.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_one_yaml_mapping_merged_into_another_is_no_name_written_twice():
+    assert parse_yaml("a: &a {x: 1}\nb: {<<: *a, x: 2}", "here")["b"] == {"x": 2}
 
 
 def test_a_config_cannot_be_changed_by_accident():
@@ -56,6 +75,8 @@ def test_a_config_cannot_be_changed_by_accident():
         ({"seed": -1}, r"seed is -1"),
         ({"data": ""}, r"data is empty"),
         ({"lerning_rate_d": 1e-4}, r"unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'\?"),
+        ({"learning_rate": 1e-4}, r"unknown setting .*: did you mean 'learning_rate_d' or 'learning_rate_g'\?"),
+        ({5: 1}, r"unknown setting 5; known are data"),
         ({"zzz": 1}, r"unknown setting 'zzz'; known are data, image_size"),
     ],
 )

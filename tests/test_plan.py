@@ -41,6 +41,13 @@ def test_a_list_of_runs_is_taken_as_it_stands(write):
     assert runs[2].config == Config(seed=3, epochs=2)
 
 
+def test_runs_can_be_named(write):
+    runs = plan(write({"runs": {"slow g": {"learning_rate_g": 1e-4}, 16: {"generator_width": 16}, "none": {}}}))
+    assert [run.name for run in runs] == ["mine-slow-g", "mine-16", "mine-none"]
+    assert runs[1].config == Config(generator_width=16)
+    assert runs[1].swept == {"generator_width": 16}
+
+
 def test_of_the_setting_that_the_sweep_is_named_after_the_value_is_enough(write):
     assert [run.name for run in plan(write({"grid": {"epochs": [5, 10]}}, "epochs"))] == ["epochs-5", "epochs-10"]
 
@@ -59,18 +66,30 @@ def test_the_sweeps_that_ship_can_be_planned(name):
     runs = plan(SWEEPS / f"{name}.yaml")
     assert all(run.config.data == "data/faces" for run in runs)
     assert len({run.name for run in runs}) == len(runs) >= 2
+    lines = (SWEEPS / f"{name}.yaml").read_text().splitlines()
+    assert max(map(len, lines)) <= 88  # a notebook shows them
 
 
 @pytest.mark.parametrize(
     ("content", "messages"),
     [
         ({"grdi": {"seed": [1]}}, ["unknown word 'grdi': did you mean 'grid'?"]),
-        ({"settings": {"seed": 1}}, ["give either grid: or runs:, one of them"]),
-        ({"grid": {"seed": [1]}, "runs": [{}]}, ["give either grid: or runs:, one of them"]),
+        ({"zzz": 1, "runs": [{}]}, ["unknown word 'zzz'; known are base, settings, grid, runs"]),
+        ({"epochs": 5, "seed": 1}, ["is a file of settings: train it with python -m dcgan_lib.launch, or name it as"]),
+        ({"epochs": 5, "runs": [{}]}, ["epochs: write it below `settings:`, or as a list below `grid:`"]),
+        ({"settings": {"seed": 1}}, ["has neither `grid:` nor `runs:`: write one"]),
+        ({"grid": {"seed": [1]}, "runs": [{}]}, ["has `grid:` and `runs:`: delete one"]),
+        ("grid:", ["grid is empty: write lists of values on lines below it, as in `epochs: [5, 10]`"]),
         ({"grid": {"seed": 1}}, ["grid: seed is 1: give a list of values, as in [1, 2]"]),
-        ({"grid": {"seed": []}}, ["grid: seed is []: give a list of values, as in [1, 2]"]),
-        ({"runs": {"seed": 1}}, ["runs holds no list of settings: write one `- {name: value, …}` on a line"]),
-        ({"base": {"seed": 1}, "runs": [{}]}, ["base is {'seed': 1}: it names a file of settings; write the settings"]),
+        ({"grid": {"seed": []}}, ["grid: seed is an empty list: give a list of values, as in [1, 2]"]),
+        ({"grid": {"seed": [1, 2, 1]}}, ["grid: seed has 1 twice: leave one out"]),
+        ({"runs": {"seed": 1}}, ["runs: seed is 1: give settings, as in {epochs: 5}"]),
+        (
+            {"base": {"seed": 1}, "runs": [{}]},
+            ["base is {'seed': 1}: name a file of settings, as in `base: ../cpu.yaml`"],
+        ),
+        ({"runs": [{}, {"epoch": 1}]}, ["runs: 2: unknown setting 'epoch': did you mean 'epochs'?"]),
+        ({"runs": {"long": {"epoch": 1}}}, ["runs: long: unknown setting 'epoch': did you mean 'epochs'?"]),
         (
             {"settings": {"epoch": 2}, "grid": {"image_size": [48, 64], "lerning_rate_d": [1e-4], "epochs": [1, "x"]}},
             [
@@ -80,8 +99,15 @@ def test_the_sweeps_that_ship_can_be_planned(name):
                 "grid: epochs is 'x': it must be of type int",
             ],
         ),
-        ({"runs": [{"seed": 1}, {"seed": 2}, {"seed": 1}]}, ["runs: runs 1 and 3 have the same settings"]),
-        ("[1, 2", [" is no YAML: "]),
+        ({"runs": [{"seed": 1}, {"seed": 2}, {"seed": 1}]}, ["runs 1 and 3 have the same settings"]),
+        ({"runs": {"a": {"seed": 1}, "b": {"seed": "1e0"}}}, ["runs: b: seed is '1e0': it must be of type int"]),
+        ({"runs": {"a": {"beta1": 0.5}, "b": {}}}, ["runs a and b have the same settings: leave one out"]),
+        ("[1, 2", [", line 1, column 6: expected ',' or ']'"]),
+        (
+            "grid:\n\tseed: [1]",
+            [", line 2, column 1: found character '\\t' that cannot start any token: a tab; indent"],
+        ),
+        ("grid: {seed: [1]}\ngrid: {seed: [2]}", [", line 2, column 1: 'grid' is written twice"]),
         ("just words", [" holds no sweep: "]),
     ],
 )
@@ -101,12 +127,33 @@ def test_what_is_wrong_with_base_or_overrides_is_told_with_where(write, tmp_path
     with pytest.raises(ValueError, match="--set") as error:
         plan(file, seed=5, image_size=48)
     assert str(error.value).splitlines() == [
-        f"{file}: base base.yaml: unknown setting 'epoch': did you mean 'epochs'?",
+        f"{file}: base: {tmp_path / 'base.yaml'}: unknown setting 'epoch': did you mean 'epochs'?",
         f"{file}: --set: image_size is 48: choose one of 16, 32, 64, 128, 256",
         f"{file}: --set: seed is what this sweep varies: change its values in the file",
     ]
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.yaml"):
-        plan(write({"base": "nowhere.yaml", "runs": [{}]}))
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("bsae.yaml", "base, relative to this file: {}/bsae.yaml is no file: did you mean 'base.yaml'?"),
+        ("mine.yaml", "base: {}/mine.yaml is a sweep, for python -m dcgan_lib.sweep: name a file of settings here"),
+    ],
+)
+def test_a_base_that_is_none_is_told_with_the_sweeps_name(write, tmp_path, base, message):
+    (tmp_path / "base.yaml").write_text("epochs: 3\n")
+    file = write({"base": base, "grid": {"seed": [1, 2]}})
+    with pytest.raises(ValueError, match="base") as error:
+        plan(file)
+    assert str(error.value) == f"{file}: {message.format(tmp_path)}"
+
+
+def test_a_path_that_is_no_file_is_told_with_those_that_are_there(write, tmp_path):
+    write({"runs": [{}]})
+    with pytest.raises(FileNotFoundError, match=r"mien\.yaml is no file: did you mean 'mine\.yaml'\?$"):
+        plan(tmp_path / "mien.yaml")
+    with pytest.raises(IsADirectoryError, match=r" is no file; known are mine\.yaml$"):
+        plan(tmp_path)
 
 
 def test_a_folder_with_a_run_of_other_settings_is_in_the_way(write, tmp_path):
@@ -126,4 +173,5 @@ def test_a_folder_with_a_run_of_other_settings_is_in_the_way(write, tmp_path):
     first, second, third = conflicts(runs, tmp_path)
     assert first.startswith(f"{tmp_path / 'mine-seed=1'} is a run of other settings: epochs was 9 and is now 4; ")
     assert "batch_size was 16 and is now 128, beta1 was 0.9 and is now 0.5; " in second
-    assert "mine-seed=3 holds no settings that can be read: unknown setting 'old_name'" in third
+    assert third.startswith(f"{tmp_path / 'mine-seed=3/config.json'}: unknown setting 'old_name'; ")
+    assert third.endswith("; set it back, or give other --runs")

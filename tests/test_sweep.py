@@ -38,7 +38,7 @@ def world(monkeypatch, images):
 
     world = World()
     monkeypatch.setattr(sweep, "get_ready", world.get_ready)
-    monkeypatch.setattr(sweep, "train", world.train)
+    monkeypatch.setattr(sweep, "train_in_process", world.train)
     monkeypatch.setattr(sweep, "is_done", lambda config, folder: folder.name in world.done)
     return world
 
@@ -73,9 +73,41 @@ def test_all_data_are_prepared_once_before_the_first_run_begins(world, planned, 
     monkeypatch.setattr(sweep, "get_ready", no_data)
     world.begun.clear()
     elsewhere = [Planned(name, planned[0].config.replace(data=name), {"data": name}, "data") for name in ("a", "b")]
-    with pytest.raises(ValueError, match=r"^no data at a\nno data at b$"):
+    with pytest.raises(ValueError, match=r"^a: no data at a\nb: no data at b$"):
         sweep.run_sweep(elsewhere, tmp_path, jobs=1)
     assert world.begun == []
+
+
+def test_what_would_make_runs_fail_is_told_before_anything_starts(world, planned, tmp_path):
+    changes = ({"device": "cuda:9"}, {"device": "gpu"}, {"device": "gpu", "seed": 7}, {"batch_size": 21})
+    runs = [Planned(f"mine-{n}", planned[0].config.replace(**each), each, "mine") for n, each in enumerate(changes)]
+    with pytest.raises(ValueError, match="device") as error:
+        sweep.run_sweep(runs, tmp_path, jobs=1)
+    assert str(error.value).splitlines() == [
+        'mine-0: device is \'cuda:9\', which this machine has not: try "auto" or "cpu"',
+        'mine-1: device is \'gpu\', which this machine has not: try "auto" or "cpu"',
+        "mine-3: batch_size is 21, but there are 20 images: lower it",
+    ]
+    assert world.begun == []
+
+
+def test_what_this_machine_lacks_is_no_matter_to_finished_runs_nor_to_other_machines(world, planned, tmp_path):
+    runs = [Planned("seed-1", planned[0].config.replace(device="cuda:9"), {"seed": 1}, "seed")]
+    with joblib.parallel_config(backend="sequential"):
+        [outcome] = sweep.run_sweep(runs, tmp_path, jobs=1)
+    assert outcome.state == "finished"
+    world.done = {"seed-1"}
+    sweep.run_sweep(runs, tmp_path, jobs=1)
+    assert len(world.begun) == 1
+
+
+def test_a_run_without_a_checkpoint_is_tried_again_and_one_with_goes_on(world, planned, tmp_path, capsys):
+    for name in ("seed-1", "seed-2"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "seed-2/checkpoint.pt").touch()
+    sweep.run_sweep(planned[:3], tmp_path, jobs=1)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.endswith(("begins", "again", "on"))]
+    assert said == ["seed-1: tries again", "seed-2: goes on", "seed-3: begins"]
 
 
 def test_a_folder_with_other_settings_is_refused_before_anything_starts(world, planned, tmp_path):
@@ -96,14 +128,14 @@ def test_ctrl_c_lets_what_runs_come_to_its_end_and_begins_nothing_more(world, pl
         if together.wait() == 0:  # two are running
             os.kill(os.getpid(), signal.SIGINT)
         assert stop.wait(60)
-        return Outcome(each, folder, "stopped")
+        return Outcome(each, folder, "interrupted")
 
-    monkeypatch.setattr(sweep, "train", train)
+    monkeypatch.setattr(sweep, "train_in_process", train)
     with pytest.raises(KeyboardInterrupt, match="what was running is saved; the same command goes on from there"):
         sweep.run_sweep(planned, tmp_path, jobs=2)
     assert sorted(world.begun) == ["seed-1", "seed-2"]
     states = [line.split()[1:3] for line in capsys.readouterr().out.splitlines()[-4:]]
-    assert states == [["stopped", "0"], ["stopped", "0"], ["not", "begun"], ["not", "begun"]]
+    assert states == [["interrupted", "0"], ["interrupted", "0"], ["not", "begun"], ["not", "begun"]]
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -115,7 +147,7 @@ def note_process(each, folder, threads, stop):
 
 
 def test_another_backend_of_joblib_can_take_the_place_of_threads(world, planned, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "train", note_process)
+    monkeypatch.setattr(sweep, "train_in_process", note_process)
     with joblib.parallel_config(backend="loky"):
         outcomes = sweep.run_sweep(planned, tmp_path, jobs=2)
     assert [outcome.state for outcome in outcomes] == ["finished"] * 4
@@ -140,28 +172,57 @@ def test_the_table_shows_what_each_run_came_to_beside_its_swept_settings(tiny, t
     assert lines[0].split() == ["state", "steps", "loss_d", "loss_g", "minutes", "seed", "beta1"]
     assert lines[1].split()[:5] == ["mine-1", "diverged", "2", "0.25", "3.5"]
     assert lines[1].split()[6:] == ["7", "0.5"]
-    assert lines[2].split() == ["mine-2", "not", "begun", "0", "-", "-", "0", str(tiny.seed), "0.25"]
+    assert lines[2].split() == ["mine-2", "not", "begun", "0", "-", "-", "0.00", str(tiny.seed), "0.25"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "failing", "code", "told"),
     [
-        ([], set(), 0, "compare: make lab, then notebooks/05_compare_runs.ipynb"),
+        ([], set(), 0, 'compare: notebooks/05_compare_runs.ipynb with sweep = "mine.yaml" and runs = "other"\n'),
+        ([], set(), 0, "or: python -m dcgan_lib.dashboard other\n"),
+        (["--runs", "runs"], set(), 0, 'with sweep = "mine.yaml"\n     or: make dashboard\n'),
         ([], {"mine-seed=2"}, 1, "the same command tries again what is not finished"),
         (["--jobs", "0"], set(), 1, "--jobs is 0: give 1 or more"),
         (["--set", "epoch", "2"], set(), 1, "unknown setting 'epoch': did you mean 'epochs'?"),
+        (["--set", "path", "2"], set(), 1, "unknown setting 'path'"),
+        (["--set", "seed", "["], set(), 1, "--set seed, line 1, column 2: expected"),
     ],
 )
 def test_the_command_says_by_its_exit_code_whether_all_runs_are_finished(
     world, tmp_path, monkeypatch, capsys, arguments, failing, code, told
 ):
     world.failing = failing
-    (tmp_path / "mine.yaml").write_text("grid: {seed: [1, 2]}")
-    monkeypatch.setattr(sys, "argv", ["sweep", str(tmp_path / "mine.yaml"), "--runs", str(tmp_path / "r"), *arguments])
+    (tmp_path / "mine.yaml").write_text("settings: {batch_size: 8}\ngrid: {seed: [1, 2]}")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dcgan_lib").mkdir()  # as the project's folder has it
+    monkeypatch.setattr(sys, "argv", ["sweep", "mine.yaml", "--runs", "other", *arguments])
     before = signal.getsignal(signal.SIGTERM)
     assert sweep.main() == code
     signal.signal(signal.SIGTERM, before)
     assert told in "".join(capsys.readouterr())
+
+
+def test_elsewhere_than_in_the_project_nothing_is_begun(tmp_path, monkeypatch, capsys):
+    """The notebook would train in the project's folder, and the command look for its runs here."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sweep", "mine.yaml"])
+    with pytest.raises(SystemExit):
+        sweep.main()
+    assert "run it in the project's folder: cd " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--set", "epochs=3"], "--set takes a name and a value, as in --set max_images 256"),
+        (["--runs", __file__], "test_sweep.py is a file: give a folder"),
+    ],
+)
+def test_arguments_that_are_none_are_told_with_what_to_give(monkeypatch, capsys, arguments, told):
+    monkeypatch.setattr(sys, "argv", ["sweep", "mine.yaml", *arguments])
+    with pytest.raises(SystemExit):
+        sweep.main()
+    assert told in capsys.readouterr().err
 
 
 def test_in_a_terminal_each_run_that_goes_on_has_a_bar_with_its_step_and_losses(world, planned, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """One run of a sweep: when it is trained, on which GPU, and how its end is told."""
 
+import os
 import pickle
 import threading
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from dcgan_lib import worker
 from dcgan_lib.config import Config
 from dcgan_lib.launch import LAUNCHER, TAKEN, claim
 from dcgan_lib.plan import Planned
-from dcgan_lib.worker import Stop, default_jobs, is_done, one_gpu, train
+from dcgan_lib.worker import Stop, default_jobs, is_done, one_gpu, train_in_process
 
 PLANNED = Planned("mine-1", Config(device="cpu"), {"seed": 1}, "mine")
 
@@ -42,20 +43,20 @@ def gpus(monkeypatch, tmp_path):
     ("answer", "state", "said"),
     [
         ((0, ""), "finished", ""),
-        ((130, "stopped, and saved"), "stopped", ""),
+        ((130, "stopped, and saved"), "interrupted", ""),
         ((1, "ValueError: no"), "failed", "ValueError: no"),
         ((-9, "its launcher was killed"), "failed", "its launcher was killed"),
     ],
 )
 def test_the_launchers_exit_says_how_the_run_ended(launches, tmp_path, answer, state, said):
     launches[0].append(answer)
-    outcome = train(PLANNED, tmp_path / "mine-1", 0, Stop())
+    outcome = train_in_process(PLANNED, tmp_path / "mine-1", 0, Stop())
     assert (outcome.state, outcome.said) == (state, said)
 
 
 def test_a_launcher_that_another_forestalled_is_started_again(launches, tmp_path):
     launches[0].extend([(TAKEN, "is being trained"), (0, "")])
-    assert train(PLANNED, tmp_path / "mine-1", 0, Stop()).state == "finished"
+    assert train_in_process(PLANNED, tmp_path / "mine-1", 0, Stop()).state == "finished"
     assert launches[0] == []
 
 
@@ -64,16 +65,26 @@ def test_a_process_that_cannot_be_started_is_a_failed_run(launches, tmp_path, mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(worker, "_launcher", no_launcher)
-    outcome = train(PLANNED, tmp_path / "mine-1", 0, Stop())
-    assert (outcome.state, outcome.said) == ("failed", "[Errno 28] No space left on device")
+    outcome = train_in_process(PLANNED, tmp_path / "mine-1", 0, Stop())
+    assert (outcome.state, outcome.said) == ("failed", "OSError: [Errno 28] No space left on device")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the launcher is a shell script here")
+def test_last_words_in_another_code_are_told_as_far_as_they_can_be_read(tmp_path, monkeypatch):
+    script = tmp_path / "python"
+    script.write_bytes(b"#!/bin/sh\nprintf 'the disk is f\\374ll\\n' >&2\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(worker.sys, "executable", str(script))
+    outcome = train_in_process(PLANNED, tmp_path / "mine-1", 0, Stop())
+    assert (outcome.state, outcome.said) == ("failed", "the disk is f\ufffdll")
 
 
 def test_threads_are_given_unless_the_user_has_said_how_many(launches, tmp_path, monkeypatch):
     launches[0].extend([(0, "")] * 3)
-    train(PLANNED, tmp_path / "mine-1", 3, Stop())
-    train(PLANNED, tmp_path / "mine-1", 0, Stop())
+    train_in_process(PLANNED, tmp_path / "mine-1", 3, Stop())
+    train_in_process(PLANNED, tmp_path / "mine-1", 0, Stop())
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    train(PLANNED, tmp_path / "mine-1", 3, Stop())
+    train_in_process(PLANNED, tmp_path / "mine-1", 3, Stop())
     assert launches[1] == [{"OMP_NUM_THREADS": "3"}, {}, {}]
 
 
@@ -85,7 +96,7 @@ def test_a_run_that_another_process_trains_is_waited_for_and_then_not_trained_ag
     waited = threading.Event()
     monkeypatch.setattr(stop, "wait", lambda seconds: waited.set())
     outcomes = []
-    thread = threading.Thread(target=lambda: outcomes.append(train(PLANNED, tmp_path / "mine-1", 0, stop)))
+    thread = threading.Thread(target=lambda: outcomes.append(train_in_process(PLANNED, tmp_path / "mine-1", 0, stop)))
     with claim(tmp_path / "mine-1", name=name):
         thread.start()
         assert waited.wait(60)
@@ -100,9 +111,9 @@ def test_a_run_that_another_process_trains_is_waited_for_and_then_not_trained_ag
 def test_after_a_request_to_stop_nothing_begins(launches, tmp_path):
     stop = Stop()
     stop.set()
-    assert train(PLANNED, tmp_path / "mine-1", 0, stop).state == "not begun"
+    assert train_in_process(PLANNED, tmp_path / "mine-1", 0, stop).state == "not begun"
     (tmp_path / "mine-1").mkdir()
-    assert train(PLANNED, tmp_path / "mine-1", 0, stop).state == "stopped"
+    assert train_in_process(PLANNED, tmp_path / "mine-1", 0, stop).state == "interrupted"
     assert launches[1] == []
 
 
@@ -116,8 +127,8 @@ def test_a_finished_run_with_more_epochs_than_before_is_not_done(tmp_path, monke
 def test_a_run_can_be_sent_to_another_process():
     stop = Stop()
     stop.set()
-    function, arguments, _ = pickle.loads(pickle.dumps(joblib.delayed(train)(PLANNED, "folder", 1, stop)))
-    assert function is train
+    function, arguments, _ = pickle.loads(pickle.dumps(joblib.delayed(train_in_process)(PLANNED, "folder", 1, stop)))
+    assert function is train_in_process
     assert arguments[0] == PLANNED
     assert not arguments[3].is_set()
 

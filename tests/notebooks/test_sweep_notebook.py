@@ -36,7 +36,9 @@ def processes(folder):
 def whole(settings, tmp_path_factory):
     """Four runs and one that fails, made by two sweeps at once: their folder, and how each sweep ended."""
     runs = tmp_path_factory.mktemp("whole")
-    changes = [{"batch_size": 97}, *({"seed": seed} for seed in SEEDS)]
+    changes = [{"seed": 5}, *({"seed": seed} for seed in SEEDS)]
+    (runs / "whole-seed=5").mkdir()
+    (runs / "whole-seed=5/checkpoint.pt").write_text("no checkpoint")
     both = [sweep(settings, runs, "whole", *changes) for _ in range(2)]
     return runs, [finish(process) for process in both]
 
@@ -53,10 +55,12 @@ def test_two_sweeps_at_once_never_share_a_run_and_both_see_all_finished(whole):
 
 def test_a_run_that_fails_stops_no_other_and_the_table_names_the_cell(whole):
     runs, [(_, out, _), _] = whole
-    assert re.search(r"^whole-batch_size=97 +failed +0 ", out, re.MULTILINE)
-    assert re.search(r"whole-batch_size=97 failed: ValueError: batch_size is 97, but .* 96 images: lower it\n", out)
-    cell, source = re.search(r"in cell \[(\d+)\], '(.*)'; .*whole-batch_size=97/notebook.ipynb", out).groups()
-    executed = json.loads((runs / "whole-batch_size=97/notebook.ipynb").read_text(encoding="utf-8"))
+    assert re.search(r"^whole-seed=5 +failed +0 ", out, re.MULTILINE)
+    assert re.search(
+        r"whole-seed=5 failed: CheckpointError: .* is damaged or cut short: delete it, or put back a copy\n", out
+    )
+    cell, source = re.search(r"in cell \[(\d+)\], '(.*)'; .*whole-seed=5/notebook.ipynb", out).groups()
+    executed = json.loads((runs / "whole-seed=5/notebook.ipynb").read_text(encoding="utf-8"))
     [failed] = [each for each in executed["cells"] if each["metadata"].get("papermill", {}).get("exception")]
     assert failed["execution_count"] == int(cell)
     assert "".join(failed["source"]).startswith(source)

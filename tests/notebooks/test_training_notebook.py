@@ -130,6 +130,7 @@ def test_ctrl_c_saves_closes_the_run_and_says_how_to_go_on(quick, tmp_path, numb
         (["--set", "image_size", "48"], r"image_size is 48: choose one of"),
         (["--set", "epochs", "five"], r"epochs is 'five': it must be of type int"),
         (["--set", "data", "no/where"], r"no data at no/where"),
+        (["--set", "data", "["], r"^--set data, line 1, column 2: expected"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_starts(quick, tmp_path, arguments, message):

@@ -1,0 +1,42 @@
+"""Ctrl-C, and SIGTERM, a scheduler's way to say it, as a request that is met when there is nothing half done."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+
+@contextlib.contextmanager
+def stop_requests(stop: threading.Event) -> Iterator[None]:
+    """Have SIGINT and SIGTERM set `stop`; a second one does what it would have done without this.
+
+    A step that is broken off has updated D and not G: nothing that could be saved, or resumed exactly.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def request(number: int, frame: Any) -> None:
+        stop.set()
+        put_back()
+
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield
+    finally:
+        put_back()
+
+
+def stop_once(number: int, frame: Any) -> NoReturn:
+    """A handler that does what Ctrl-C does; said again while the run saves, it does no harm."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
