@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks/03_training.ipynb"
 
-STOP_SECONDS = 600.0  # that a kernel has, once it is told to stop, to finish its step and save; jupyter's 5 are few
+STOP_SECONDS = 600.0  # that a kernel has, once it is told to stop, to finish its step and save
+IDLE_SECONDS = 5.0  # that it has where nothing trains: jupyter's own; some never end by themselves
 
 LAUNCHER = ".launcher.lock"  # held by whoever writes a run's notebook, as .lock is by the kernel that trains
 TAKEN = 75  # exit code of a launcher whose folder another process holds: try again later
@@ -53,14 +54,15 @@ class StatusLine:
 
 
 class Notices:
-    """A text stream whose text stands above a status line, and stays."""
+    """A text stream that lets through what tracking says of a Neptune server, above a status line, where it stays."""
 
     def __init__(self, status: StatusLine) -> None:
         self.status = status
 
     def write(self, text: str) -> None:
-        self.status.end()
-        self.status.stream.write(text)
+        if text.startswith("Neptune: "):  # a traceback is in the notebook
+            self.status.end()
+            self.status.stream.write(text)
 
     def flush(self) -> None:
         self.status.flush()
@@ -130,7 +132,6 @@ def launch(config: Config, folder: Path, tags: Iterable[str] = ()) -> None:
     kernel is killed; the notebook as far as it got is in the folder.
     """
     import papermill  # takes a second to import
-    from traitlets.config import Config as Traits
 
     of_the_run = {"runs": folder.parent.as_posix(), "run_id": folder.name, "tags": " ".join(tags)}
     with claim(folder, name=LAUNCHER):
@@ -145,12 +146,28 @@ def launch(config: Config, folder: Path, tags: Iterable[str] = ()) -> None:
                 kernel_name="python3",
                 progress_bar=False,
                 stdout_file=status,
-                stderr_file=Notices(status),  # of a Neptune server that can't be used, say
-                config=Traits({"KernelManager": {"shutdown_wait_time": STOP_SECONDS}}),
+                stderr_file=Notices(status),
+                kernel_manager_class=_kernel_manager(folder),
                 extra_arguments=["--log-level=ERROR"],  # the kernel's: it warns of every TCP connection, local ones too
             )
         finally:
             status.end()
+
+
+def _kernel_manager(folder: Path) -> type:
+    """A manager of kernels that gives one which trains in this folder the time to save, and an idle one little."""
+    from jupyter_client import AsyncKernelManager
+
+    class RunKernelManager(AsyncKernelManager):
+        @property
+        def shutdown_wait_time(self) -> float:  # asked for once the kernel has been told to stop
+            try:
+                with claim(folder, wait=0):
+                    return IDLE_SECONDS
+            except FolderTaken:
+                return STOP_SECONDS
+
+    return RunKernelManager
 
 
 def summary(folder: Path) -> str:

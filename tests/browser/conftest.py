@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[2]
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
     """Chromium, headless: the system's, or Playwright's own."""
     api = pytest.importorskip("playwright.sync_api")
@@ -30,7 +30,7 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """The course's layout in a folder of its own: notebooks to run in, runs to make, the library as it is."""
     folder = tmp_path_factory.mktemp("lab")
@@ -40,7 +40,7 @@ def workplace(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def lab(workplace):
     """The address of a JupyterLab that serves the workplace."""
     with socket.socket() as free:

@@ -149,6 +149,14 @@ def test_a_failure_in_the_notebook_is_one_line_and_the_way_to_the_traceback(quic
     assert re.search(r"in cell \[\d+\], 'folder = .*'; the notebook with the traceback: .*bad/notebook.ipynb", err)
 
 
+def test_a_kernel_that_trains_has_time_to_save_and_an_idle_one_is_not_waited_for(tmp_path):
+    manager = launch._kernel_manager(tmp_path)()
+    assert manager.shutdown_wait_time == launch.IDLE_SECONDS
+    with launch.claim(tmp_path):
+        assert manager.shutdown_wait_time == launch.STOP_SECONDS
+    assert manager.shutdown_wait_time == launch.IDLE_SECONDS
+
+
 def test_plain_papermill_refuses_a_parameter_that_does_not_exist(quick, tmp_path):
     command = ["-m", "papermill", "notebooks/03_training.ipynb", tmp_path / "out.ipynb", "--no-progress-bar"]
     command += ["-f", quick, "-p", "epoch", "9", "-p", "runs", tmp_path / "runs"]
