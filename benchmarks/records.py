@@ -3,7 +3,6 @@
 Writes real records with the real client into a temporary folder, about 1 GB, and prints a table; takes two minutes.
 """
 
-import resource
 import shutil
 import statistics
 import subprocess
@@ -46,11 +45,15 @@ def logging(folder: Path, every: int) -> list[float]:
 
 
 def write_points(folder: Path, every: int) -> None:
-    """A run of 200,000 points in five series; `every` 1 writes each on a line of its own, as plain code does."""
-    random = np.random.default_rng(0)
+    """A run of 200,000 points in five series; with `every` 1 each is an append of its own, as plain code has it."""
+    random, steps = np.random.default_rng(0), POINTS // len(tracking.SERIES)
     with tracking.open_run(Config(), folder) as run:
-        for first in range(1, POINTS // len(tracking.SERIES) + 1, every):
-            tracking.log_report(run, report_of(first, first + every - 1, random))
+        for first in range(1, steps + 1, every):
+            if every > 1:
+                tracking.log_report(run, report_of(first, first + every - 1, random))
+            else:
+                for path in tracking.SERIES.values():
+                    run[path].append(random.random(), step=first)
 
 
 def write_many(folder: Path, count: int = 100) -> None:
@@ -67,14 +70,20 @@ def write_many(folder: Path, count: int = 100) -> None:
         shutil.copytree(folder / f"run-{number % 10:03}", folder / f"run-{number:03}")
 
 
+def peak() -> float:
+    """The most memory that this process has had, in megabytes; Linux tells it."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
 def read(folder: Path) -> None:
     """In a process of its own: every point of a run; prints seconds, and megabytes above what was there before."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     began = time.perf_counter()
     record = load_run(folder)
     assert sum(len(record.series(name)) for name in record.series_names) == POINTS
     seconds = time.perf_counter() - began
-    print(seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print(seconds, peak() - before)
 
 
 def list_runs(folder: Path) -> None:
