@@ -88,7 +88,9 @@ def curve(record: RunRecord, path: str, by: str = "step") -> tuple[np.ndarray, n
     except ValueError as error:
         raise ValueError(f"{path} of run {record.name} holds texts: choose a series of numbers") from error
     if by == "minutes":
-        return frame["seconds"].to_numpy() / 60, values
+        seconds = frame["seconds"].to_numpy(float)
+        reports = np.flatnonzero(np.diff(seconds, append=np.inf))  # points logged at once have one time: the last's
+        return np.interp(np.arange(len(seconds)), reports, seconds[reports]) / 60, values
     steps = frame["step"].to_numpy(float)
     return (steps / _steps_per_epoch(record) if by == "epoch" else steps), values
 

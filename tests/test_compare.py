@@ -1,5 +1,7 @@
 """Comparing runs: what differs, how far each got, curves and grids side by side, and the files of an export."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +72,20 @@ def test_a_curve_is_drawn_over_steps_epochs_or_minutes(records):
     np.testing.assert_array_equal(x, record.series(LOSS_D)["seconds"] / 60)
     with pytest.raises(ValueError, match="by is 'hours': choose one of step, epoch, minutes"):
         compare.curve(record, LOSS_D, "hours")
+
+
+def test_points_that_were_logged_at_once_are_spread_over_the_time_since_the_report_before(tmp_path):
+    with tracking.open_run(Config(), tmp_path / "run") as run:
+        for first in (1, 5):
+            run[LOSS_D].extend([1.0] * 4, steps=list(range(first, first + 4)))
+            run.wait()
+            time.sleep(0.05)
+    [record] = load_runs(tmp_path)
+    seconds = record.series(LOSS_D)["seconds"].to_numpy()
+    minutes, _ = compare.curve(record, LOSS_D, by="minutes")
+    assert len(set(seconds)) == 2
+    assert (minutes[3], minutes[7]) == (seconds[3] / 60, seconds[7] / 60)
+    assert np.diff(minutes[3:]) == pytest.approx((seconds[7] - seconds[3]) / 60 / 4)
 
 
 def test_a_run_that_does_not_say_its_epochs_is_told_in_one_line(plain):
