@@ -13,9 +13,40 @@ import yaml
 
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 PRECISIONS = ("fp32", "bf16", "auto")
+OBJECTIVES = ("non-saturating", "hinge")  # each is in `losses.OBJECTIVES`
 
 #: Fields that say how a run is reported, or how long it goes on: none changes the weights at a given step.
-REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every"})
+REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every", "evaluate_every"})
+
+#: Fields that say where the steps are computed: they change the weights by rounding alone.
+COMPUTING = frozenset({"device", "cuda_graphs"})
+
+#: Named sets of values, for `recipe: NAME` in a mapping or a file of settings. "paper" is what the articles have, and
+#: `Config`'s defaults; "modern" is what benchmarks/RESULTS.md found to learn fastest on a CPU.
+RECIPES: dict[str, dict[str, Any]] = {
+    "paper": {
+        "flip": False,
+        "generator_width": 64,
+        "discriminator_width": 64,
+        "batch_size": 128,
+        "learning_rate_d": 2e-4,
+        "learning_rate_g": 2e-4,
+        "label_smoothing": 0.0,
+        "average_half_life": 0,
+        "precision": "fp32",
+    },
+    "modern": {
+        "flip": True,
+        "generator_width": 32,
+        "discriminator_width": 32,
+        "batch_size": 64,
+        "learning_rate_d": 4e-4,
+        "learning_rate_g": 4e-4,
+        "label_smoothing": 0.1,
+        "average_half_life": 1000,
+        "precision": "auto",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -33,11 +64,13 @@ class Config:
     channels: int = 3  # 3 for colour, 1 for grey
     max_images: int = 0  # use the first so many images; 0: all of them
     flip: bool = False  # mirror each image left to right with probability 1/2
+    hold_out: bool = False  # leave the test split out of training, to judge the faces by images that are new to D
 
     # Networks
     latent_dim: int = 100  # length of z, the generator's input (nz)
     generator_width: int = 64  # feature maps in the generator's last hidden block (ngf)
     discriminator_width: int = 64  # feature maps in the discriminator's first block (ndf)
+    spectral_norm: bool = False  # divide each of D's weights by its largest singular value
 
     # Training
     batch_size: int = 128  # images a step
@@ -46,10 +79,14 @@ class Config:
     learning_rate_g: float = 2e-4  # Adam's, for the generator
     beta1: float = 0.5  # Adam's first momentum, for both
     beta2: float = 0.999  # Adam's second momentum, for both
+    objective: str = "non-saturating"  # what the two play for: "non-saturating" or "hinge"
     label_smoothing: float = 0.0  # D is told 1 - this for real images (one-sided: fakes stay at 0)
+    r1_weight: float = 0.0  # gamma of the R1 penalty on D's gradients at real images; 0: none, 1 to 10 is usual
+    augment: bool = False  # DiffAugment: shift, recolour and cut all that D sees, so that few images last longer
     average_half_life: int = 0  # images after which a weight counts half in the averaged generator; 0: none
     precision: str = "fp32"  # "fp32", "bf16", or "auto": bf16 where the device computes it natively
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
+    cuda_graphs: bool = True  # on a CUDA GPU, replay the step as one graph; elsewhere without effect
     seed: int = 999  # of the weights, the order of the images, and all noise
 
     # Reports
@@ -57,6 +94,7 @@ class Config:
     sample_every: int = 500  # steps between grids
     log_every: int = 50  # steps between lines of statistics
     checkpoint_every: int = 500  # steps between checkpoints
+    evaluate_every: int = 0  # steps between measurements of quality; 0: none
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -66,6 +104,7 @@ class Config:
         _choose("image_size", self.image_size, IMAGE_SIZES)
         _choose("channels", self.channels, (1, 3))
         _choose("precision", self.precision, PRECISIONS)
+        _choose("objective", self.objective, OBJECTIVES)
         _require(
             self.batch_size >= 2,
             f"batch_size is {self.batch_size}: BatchNorm would see single images; give at least 2",
@@ -74,7 +113,7 @@ class Config:
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it must be at least 1")
         for name in ("sample_every", "log_every", "checkpoint_every"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it counts steps, at least 1")
-        for name in ("max_images", "average_half_life", "seed"):
+        for name in ("max_images", "average_half_life", "evaluate_every", "seed"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}: it must not be negative")
         for name in ("learning_rate_d", "learning_rate_g"):
             value = getattr(self, name)
@@ -82,6 +121,14 @@ class Config:
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}: it lies in [0, 1)")
+        _require(
+            0 <= self.r1_weight < math.inf,
+            f"r1_weight is {self.r1_weight}: a penalty's weight is 0 (none) or above; 1 to 10 is usual",
+        )
+        _require(
+            not (self.objective == "hinge" and self.label_smoothing),
+            f"label_smoothing is {self.label_smoothing}, but the hinge objective has no labels: set it to 0",
+        )
         _require(
             0 <= self.label_smoothing < 0.5,
             f"label_smoothing is {self.label_smoothing}: it lies in [0, 0.5); 0.1 is usual",
@@ -94,7 +141,11 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """A Config from a mapping; `ValueError` names an unknown setting and the nearest known one."""
+        """A Config from a mapping; `ValueError` names an unknown setting and the nearest known one.
+
+        `recipe` in it names one of `RECIPES`, whose values come before `Config`'s defaults; all others still win.
+        """
+        values = _expanded(values)
         for name in values:
             if name not in cls.names():
                 raise ValueError(f"unknown setting {name!r}{nearest(name, cls.names())}")
@@ -118,7 +169,7 @@ class Config:
 
     def replace(self, /, **settings: Any) -> Self:
         """The same Config with some settings changed, checked like a new one."""
-        return self.from_dict(self.to_dict() | settings)
+        return self.from_dict(self.to_dict() | _expanded(settings))
 
     @classmethod
     def from_notebook(cls, namespace: dict[str, Any], also: tuple[str, ...] = ()) -> Self:
@@ -150,6 +201,14 @@ class Config:
         """The settings in which two Configs differ: name → (this one's value, the other's)."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def _expanded(values: dict[str, Any]) -> dict[str, Any]:
+    """The mapping with its recipe's values in the recipe's place; what else it holds wins."""
+    if "recipe" not in values:
+        return values
+    _choose("recipe", values["recipe"], tuple(RECIPES))
+    return RECIPES[values["recipe"]] | {name: value for name, value in values.items() if name != "recipe"}
 
 
 class _Loader(yaml.SafeLoader):

@@ -41,28 +41,46 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    def rows(self, hold_out: bool = False) -> np.ndarray:
+        """Which images to train on, as indices: all, or with `hold_out` all but those that `test_rows` gives."""
+        everything = np.arange(len(self))
+        return np.setdiff1d(everything, self.test_rows(), assume_unique=True) if hold_out else everything
+
+    def test_rows(self) -> np.ndarray:
+        """The official test split, as indices; where a list names none, every tenth image."""
+        official = np.flatnonzero(self.partition == 2)
+        return official if len(official) else np.arange(9, len(self), 10)
+
     def batch(self, indices: Any, device: str | torch.device, flip: torch.Tensor | None = None) -> torch.Tensor:
         """The images at `indices` (n,) on the device: (n, C, S, S) float32 in [-1, 1], mirrored where `flip` (n,)."""
-        pixels = torch.from_numpy(self.images[np.asarray(indices)])
-        if torch.device(device).type == "cuda":
-            pixels = pixels.pin_memory()  # only pinned memory is copied while the GPU computes
-        pixels = pixels.to(device, non_blocking=True)  # as bytes: a quarter of what floats would take
-        if flip is not None:
-            flip = torch.as_tensor(flip).to(device)
-            pixels = torch.where(flip[:, None, None, None], pixels.flip(-1), pixels)
-        return pixels.float().div_(127.5).sub_(1)
+        pixels = torch.from_numpy(self.images[np.asarray(indices)]).to(device)  # as bytes: a quarter of the floats
+        return to_floats(pixels, None if flip is None else torch.as_tensor(flip).to(device))
+
+
+def to_floats(pixels: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
+    """Bytes (n, C, S, S) as float32 in [-1, 1], mirrored left to right where `flip` (n,), on the same device.
+
+    Channels come last in memory, as the networks' own do: convolutions then need no copy of them.
+    """
+    if pixels.device.type != "mps":  # where that layout has given wrong results
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+    if flip is not None:
+        pixels = torch.where(flip[:, None, None, None], pixels.flip(-1), pixels)
+    return pixels.float().div_(127.5).sub_(1)
 
 
 def epoch_order(
-    count: int, batch_size: int, seed: int, epoch: int, flip: bool = False
+    rows: int | np.ndarray, batch_size: int, seed: int, epoch: int, flip: bool = False
 ) -> list[tuple[np.ndarray, torch.Tensor | None]]:
     """One epoch's batches as (indices (n,) int64, flip (n,) bool or None): every image once, in a random order.
 
-    A pure function of its arguments, so that a resumed run needs no sampler's state. The last batch holds what
-    is left. `flip` mirrors each image with probability 1/2, and leaves the order as it is without.
+    rows: the images' indices, or how many there are. A pure function of its arguments, so that a resumed run needs no
+    sampler's state. The last batch holds what is left. `flip` mirrors each image with probability 1/2, and leaves the
+    order as it is without.
     """
     random = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
-    order = random.permutation(count)
+    order = random.permutation(rows)
+    count = len(order)
     mirrored = torch.from_numpy(random.random(count) < 0.5) if flip else None
     starts = range(0, count, batch_size)
     return [(order[i : i + batch_size], None if mirrored is None else mirrored[i : i + batch_size]) for i in starts]

@@ -1,4 +1,7 @@
-"""Where to compute, and in which precision."""
+"""Where to compute, in which precision, and from which memory."""
+
+import ctypes
+import sys
 
 import torch
 
@@ -29,3 +32,19 @@ def choose_precision(name: str, device: torch.device) -> str:
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         native = device.type == "cpu" and supported()
     return "bf16" if native else "fp32"
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep what PyTorch frees, for the rest of the process; elsewhere without effect.
+
+    It would give every tensor above 32 MB back to the system and ask for it anew, and the top of its heap as well:
+    a training step at full width on the CPU then waits for 6,600 page faults, a tenth of its time.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # musl has none
+        return
+    for parameter, value in ((-4, 0), (-1, 2**31 - 1), (-2, 1 << 26)):  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+        mallopt(parameter, value)

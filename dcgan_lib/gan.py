@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dcgan_lib import checkpoint
-from dcgan_lib.config import REPORTING, Config
+from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.device import choose_device, choose_precision
 from dcgan_lib.models import Discriminator, Generator, init_weights
@@ -26,8 +26,9 @@ class GAN:
         self.autocast = choose_precision(config.precision, self.device) == "bf16"
         size = {"image_size": config.image_size, "channels": config.channels}
         with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
+            torch.manual_seed(config.seed)  # spectral norm keeps a drawn vector
             generator = Generator(**size, latent_dim=config.latent_dim, width=config.generator_width)
-            discriminator = Discriminator(**size, width=config.discriminator_width)
+            discriminator = Discriminator(**size, width=config.discriminator_width, spectral_norm=config.spectral_norm)
 
         # Weights and fixed noise are drawn on the CPU, so that one seed gives one start on every device.
         draw = torch.Generator().manual_seed(config.seed)
@@ -43,6 +44,7 @@ class GAN:
         self.averaged = copy.deepcopy(self.generator) if config.average_half_life else None
 
         adam = {"betas": (config.beta1, config.beta2), "fused": self.device.type in {"cpu", "cuda"}}
+        adam["capturable"] = self.device.type == "cuda"  # its count of steps on the GPU, for `GraphedStep`
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate_g, **adam)
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate_d, **adam)
         self.step = 0
@@ -60,8 +62,10 @@ class GAN:
         """
         network = self.averaged or self.generator
         was_training = network.training
+        parts = (self.fixed_noise if z is None else z).to(self.device).split(256)  # memory stays flat for thousands
         try:
-            return network.eval()((self.fixed_noise if z is None else z).to(self.device)).float().cpu()
+            network.eval()
+            return torch.cat([network(part).float().cpu() for part in parts])
         finally:
             network.train(was_training)
 
@@ -119,7 +123,7 @@ class GAN:
         """
         state = _load_gan(path, self.device)
         other = Config.from_dict(state["config"])
-        changed = {k: v for k, v in other.differences(self.config).items() if k not in REPORTING and k != "device"}
+        changed = {k: v for k, v in other.differences(self.config).items() if k not in REPORTING | COMPUTING}
         if changed:
             listed = ", ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())
             advice = "set it back, or give the run another name"

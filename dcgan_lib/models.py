@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrizations, parametrize
 
 LARGEST = 8  # times the width: the widest block at 64×64; larger sizes add blocks, not wider ones
 
@@ -50,10 +50,11 @@ class Discriminator(nn.Module):
     """An image becomes one number through strided convolutions: the logit of 'this is a real image'.
 
     Takes images (N, channels, size, size) in [-1, 1]; gives logits (N,). Their sigmoid is D(x); the losses take
-    the logits, since the logarithm of a sigmoid is exact only when both are computed together.
+    the logits, since the logarithm of a sigmoid is exact only when both are computed together. `spectral_norm` divides
+    each convolution's weight by its largest singular value (Miyato et al. 2018).
     """
 
-    def __init__(self, image_size: int = 64, channels: int = 3, width: int = 64) -> None:
+    def __init__(self, image_size: int = 64, channels: int = 3, width: int = 64, spectral_norm: bool = False) -> None:
         super().__init__()
         self.input_shape = (channels, image_size, image_size)
         widths = block_widths(image_size, width)[::-1]
@@ -66,6 +67,8 @@ class Discriminator(nn.Module):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         layers += [nn.Conv2d(widths[-1], 1, 4, stride=1, padding=0, bias=False)]  # 4×4 → 1×1
+        if spectral_norm:
+            layers = [parametrizations.spectral_norm(x) if isinstance(x, nn.Conv2d) else x for x in layers]
         self.main = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcgan_lib.config import REPORTING, Config, nearest, read_yaml
+from dcgan_lib.config import COMPUTING, REPORTING, Config, nearest, read_yaml
 
 #: The words of a sweep's file: what stands at each, and how that is written.
 WORDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -100,7 +100,7 @@ def conflicts(planned: list[Planned], runs: Path) -> list[str]:
             lines.append(f"{error}; set it back, or give other --runs")
             continue
         lowered = differences.get("epochs", (0, 0))
-        ignored = (REPORTING | {"device"}) - ({"epochs"} if lowered[0] > lowered[1] else set())
+        ignored = (REPORTING | COMPUTING) - ({"epochs"} if lowered[0] > lowered[1] else set())
         told = [f"{k} was {old!r} and is now {new!r}" for k, (old, new) in differences.items() if k not in ignored]
         if told:
             lines.append(f"{folder} is a run of other settings: {', '.join(told)}; set it back, or give other --runs")

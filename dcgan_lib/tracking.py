@@ -85,7 +85,7 @@ def open_run(
     run["environment"] = _loggable(describe(config, gan.device if gan is not None else config.device))
     if images is not None:
         run["config/dataset/path"] = str(images.source)
-        run["config/dataset/size"] = len(images)
+        run["config/dataset/size"] = trained_on = len(images.rows(config.hold_out))
         run["config/dataset/fingerprint"] = images.fingerprint
         run["config/dataset/transforms"] = _transforms(config)
     if gan is not None:
@@ -95,7 +95,7 @@ def open_run(
             run[f"io_files/artifacts/{name}_arch"].upload(text)
         if gan.step or before:  # what an earlier process logged beyond this step is given up
             run["training/resumed_at"] = gan.step
-        if images is not None and gan.step < math.ceil(len(images) / config.batch_size) * config.epochs:
+        if images is not None and gan.step < math.ceil(trained_on / config.batch_size) * config.epochs:
             run["training/state"] = "running"  # no longer what the process before has reached
     if mode == "async":
         [record] = set(folder.glob("neptune/*/*")) - before

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dcgan_lib.augment import augment
 from dcgan_lib.data import ImageSet, epoch_order
+from dcgan_lib.device import keep_freed_memory
+from dcgan_lib.feed import Feed
 from dcgan_lib.gan import GAN
-from dcgan_lib.losses import discriminator_loss, generator_loss
+from dcgan_lib.graphs import GraphedStep
+from dcgan_lib.losses import OBJECTIVES, r1_penalty
 from dcgan_lib.signals import stop_requests
 
 SERIES = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
@@ -23,23 +27,31 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     `real`: images (N, C, S, S) in [-1, 1]; `z`: noise (N, latent_dim); both on the GAN's device.
     Gives `SERIES`, each a scalar still on the device: reading one waits for the step.
     """
+    config, objective = gan.config, OBJECTIVES[gan.config.objective]
     half = torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast)
+
+    def judged(images: Tensor) -> Tensor:
+        """D's logits, of images that are augmented where the Config says so."""
+        with half:
+            return _wide(gan.discriminator(augment(images, gan.random) if config.augment else images))
 
     # Update D: maximise log D(x) + log(1 - D(G(z))). Real and fake go through separately, since
     # BatchNorm takes its statistics over a batch; detach() keeps D's loss from reaching G.
     with half:
         fake = gan.generator(z)
-        real_logits = gan.discriminator(real)
-        fake_logits = gan.discriminator(fake.detach())
-    loss_d = discriminator_loss(_wide(real_logits), _wide(fake_logits), gan.config.label_smoothing)
+    real = real.detach().requires_grad_(config.r1_weight > 0)
+    real_logits = judged(real)
+    fake_logits = judged(fake.detach())
+    loss_d = objective.discriminator(real_logits, fake_logits, config.label_smoothing)
+    if config.r1_weight:
+        loss_d = loss_d + config.r1_weight * r1_penalty(real_logits, real)
     gan.optimizer_d.zero_grad(set_to_none=True)
-    loss_d.backward()
+    loss_d.backward(inputs=list(gan.discriminator.parameters()))
     gan.optimizer_d.step()
 
     # Update G: maximise log D(G(z)), by the D just updated; D's weights need no gradient here.
-    with half:
-        fake_logits_after = gan.discriminator(fake)
-    loss_g = generator_loss(_wide(fake_logits_after))
+    fake_logits_after = judged(fake)
+    loss_g = objective.generator(fake_logits_after)
     gan.optimizer_g.zero_grad(set_to_none=True)
     loss_g.backward(inputs=list(gan.generator.parameters()))
     gan.optimizer_g.step()
@@ -48,7 +60,7 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
         gan.update_average(len(real))
     gan.step += 1
     logits = (real_logits, fake_logits, fake_logits_after)
-    outputs = [_wide(each.detach()).sigmoid().mean() for each in logits]
+    outputs = [each.detach().sigmoid().mean() for each in logits]
     return dict(zip(SERIES, [loss_d.detach(), loss_g.detach(), *outputs], strict=True))
 
 
@@ -65,6 +77,7 @@ class Report:
     images_per_second: float  # in training alone, without what the loop's body does
     sample_due: bool  # time to draw the fixed-noise grid
     checkpoint_due: bool  # time to save
+    evaluation_due: bool  # time to measure quality
     diverged_at: int | None  # the first step whose loss, or after which a weight, is NaN or infinite
     interrupted: bool  # Ctrl-C, the stop button, or a scheduler's SIGTERM: save now
 
@@ -92,21 +105,24 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
     `KeyboardInterrupt` after a report with `interrupted` set, once its step is whole.
     """
     config = gan.config
-    if len(images) < config.batch_size:
-        raise ValueError(f"batch_size is {config.batch_size}, but {images.source} has {len(images)} images: lower it")
-    per_epoch = math.ceil(len(images) / config.batch_size)
+    rows = images.rows(config.hold_out)
+    if len(rows) < config.batch_size:
+        raise ValueError(f"batch_size is {config.batch_size}, but {images.source} has {len(rows)} images: lower it")
+    per_epoch = math.ceil(len(rows) / config.batch_size)
     total = per_epoch * config.epochs
+    if gan.device.type == "cpu":
+        keep_freed_memory()
+    torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
+    feed, step = Feed(images, gan.device), GraphedStep(train_step, gan)
     pending: list[Tensor] = []
     seen, start = 0, time.perf_counter()
-
     stop = threading.Event()
     with stop_requests(stop):
         while gan.step < total:
             epoch, place = divmod(gan.step, per_epoch)
-            order = epoch_order(len(images), config.batch_size, config.seed, epoch, flip=config.flip)
-            for indices, flip in order[place:]:
-                real = images.batch(indices, gan.device, flip)
-                outputs = train_step(gan, real, gan.noise(len(real)))
+            order = epoch_order(rows, config.batch_size, config.seed, epoch, flip=config.flip)
+            for real in feed.batches(order[place:]):
+                outputs = step(real, gan.noise(len(real)))
                 pending.append(torch.stack([outputs[name] for name in SERIES]))
                 seen += len(real)
 
@@ -114,7 +130,9 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                 interrupted = stop.is_set() and gan.step < total
                 sample_due = gan.step % config.sample_every == 0 or gan.step == total
                 checkpoint_due = gan.step % config.checkpoint_every == 0 or gan.step == total or interrupted
-                if gan.step % config.log_every and not (sample_due or checkpoint_due):
+                every = config.evaluate_every
+                evaluation_due = every > 0 and (gan.step % every == 0 or gan.step == total)
+                if gan.step % config.log_every and not (sample_due or checkpoint_due or evaluation_due):
                     continue
                 values = torch.stack(pending).T.tolist()  # the one place that waits for the device
                 steps = range(gan.step - len(pending) + 1, gan.step + 1)
@@ -131,6 +149,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                     images_per_second=seen / (time.perf_counter() - start),
                     sample_due=sample_due and diverged_at is None,
                     checkpoint_due=checkpoint_due and diverged_at is None,
+                    evaluation_due=evaluation_due and diverged_at is None,
                     diverged_at=diverged_at,
                     interrupted=interrupted,
                 )

@@ -1,0 +1,203 @@
+"""`python -m dcgan_lib.evaluate runs/NAME`: how good a run's faces are, in numbers, beside those of real faces."""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dcgan_lib import metrics
+from dcgan_lib.data import ImageSet, prepare
+from dcgan_lib.gan import GAN
+from dcgan_lib.judge import Judge, judge_of
+
+COUNT = 2000  # images on either side; distances depend on it
+MOST_TRAINING = 20_000  # training images among which the nearest is looked for
+FEWEST_FOR_FID = 10_000
+
+MEANING = {
+    "swd": "sliced Wasserstein distance of patches, mean of all scales",
+    "swd_": "… at that many pixels a side",
+    "frechet": "Fréchet distance in the judge's features",
+    "kernel": "kernel distance in the judge's features",
+    "diversity": "distance of two fakes / of two real images; 1 is right",
+    "novelty": "distance to the nearest training image / that of held-out ones; far below 1: learnt by heart",
+    "attribute_error": "share of fakes with an attribute less that of real faces, mean size",
+    "combinations": "different combinations of attributes / those of as many real faces",
+}
+
+
+class Evaluator:
+    """Compares generated images with the real ones of a set: with its test split where that was held out.
+
+    `count`: images on either side, as far as there are so many. `judge` reads attributes; None leaves out what needs
+    them. Everything random has a seed of its own, so that a training goes on as if nothing had been measured.
+    """
+
+    def __init__(self, images: ImageSet, hold_out: bool, count: int = COUNT, judge: Judge | None = None) -> None:
+        random = np.random.default_rng(0)
+        training = random.permutation(images.rows(hold_out))
+        reference = random.permutation(images.test_rows()) if hold_out else training[: len(training) // 2]
+        self.count, self.judge, self.hold_out = count, judge, hold_out
+        self.real = _pixels(images, reference[:count])
+        self.others = _pixels(images, training[-min(count, len(training) // 2) :])  # none of them is a reference
+        self.training = _pixels(images, training[:MOST_TRAINING])
+        self.variety = metrics.pairwise_distance(self.real)
+        self.distance = metrics.nearest(self.real, self.training)[0].mean().item() if hold_out else None
+        self.features, self.attributes = judge.read(self.real) if judge else (None, None)
+
+    def __call__(self, gan: GAN) -> dict[str, float]:
+        """The scores of a GAN's images; `MEANING` says what each is."""
+        random = torch.Generator().manual_seed(0)
+        return self.compare(gan.sample(torch.randn(self.count, gan.config.latent_dim, generator=random)))
+
+    def compare(self, fakes: Tensor) -> dict[str, float]:
+        """The scores of images (N, C, S, S), uint8 or float in [-1, 1]."""
+        levels = metrics.sliced_wasserstein(fakes, self.real)
+        scores = {"swd": sum(levels.values()) / len(levels)}
+        scores |= {f"swd_{side}": distance for side, distance in levels.items()}
+        scores["diversity"] = metrics.pairwise_distance(fakes) / self.variety
+        if self.hold_out:
+            scores["novelty"] = metrics.nearest(fakes, self.training)[0].mean().item() / self.distance
+        if self.judge:
+            features, attributes = self.judge.read(fakes)
+            scores["frechet"] = metrics.frechet_distance(features, self.features)
+            scores["kernel"] = metrics.kernel_distance(features, self.features)
+            errors = attributes.float().mean(0) - self.attributes.float().mean(0)
+            scores["attribute_error"] = errors.abs().mean().item()
+            as_many = min(len(attributes), len(self.attributes))
+            there, here = (metrics.combinations(each[:as_many]) for each in (self.attributes, attributes))
+            scores["combinations"] = here / there
+        return scores
+
+    def floor(self) -> dict[str, float]:
+        """The scores that real images have, training ones taken for fakes: as good as can be expected."""
+        return self.compare(self.others) | ({"novelty": 1.0} if self.hold_out else {})
+
+
+def keep_best(gan: GAN, folder: str | Path, scores: dict[str, float], images: ImageSet, by: str = "swd") -> bool:
+    """Save the GAN as `<folder>/best.pt` if its score is the lowest so far; says whether it was.
+
+    `best.json` beside it has the step and the scores, so that a resumed run goes on comparing.
+    """
+    folder = Path(folder)
+    try:
+        best = json.loads((folder / "best.json").read_text(encoding="utf-8"))["scores"][by]
+    except (OSError, ValueError, KeyError, TypeError):
+        best = float("inf")
+    if not scores[by] < best:
+        return False
+    gan.save(folder / "best.pt", images)
+    partial = folder / "best.json.partial"
+    partial.write_text(json.dumps({"step": gan.step, "scores": scores}, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / "best.json")
+    return True
+
+
+def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
+    """FID and KID in Inception's features, by torch-fidelity: images (N, 3, S, S), uint8 or float in [-1, 1].
+
+    Raises `RuntimeError`, in one line, where the package or Inception's weights (91 MB, once) cannot be had. Warns
+    below 10,000 images a side, where FID comes out too high.
+    """
+    try:
+        import torch_fidelity
+    except ImportError as error:
+        raise RuntimeError("FID and KID need a package: pip install -r requirements-fid.txt") from error
+    fewest = min(len(fake), len(real))
+    if fewest < FEWEST_FOR_FID:
+        warnings.warn(
+            f"FID of {fewest:,} images comes out too high; compare it only with others of as many, "
+            f"or take {FEWEST_FOR_FID:,} a side",
+            stacklevel=2,
+        )
+    fake, real = (_as_bytes(images) for images in (fake, real))
+    try:
+        found = torch_fidelity.calculate_metrics(
+            input1=_Images(fake),
+            input2=_Images(real),
+            fid=True,
+            kid=True,
+            kid_subset_size=min(1000, fewest),
+            cuda=torch.cuda.is_available(),
+            verbose=False,
+        )
+    except OSError as error:  # URLError is one
+        raise RuntimeError(
+            f"Inception's weights cannot be downloaded ({error}): connect once, or put the file "
+            "pt_inception-2015-12-05-6726825d.pth into torch's hub folder, checkpoints/"
+        ) from error
+    return {"fid": found["frechet_inception_distance"], "kid": 1000 * found["kernel_inception_distance_mean"]}
+
+
+class _Images(torch.utils.data.Dataset):
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.pixels[index]
+
+
+def _as_bytes(images: Tensor) -> Tensor:
+    if images.dtype == torch.uint8:
+        return images
+    return images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def _pixels(images: ImageSet, rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(images.images[np.sort(rows)])
+
+
+def _table(scores: dict[str, float], floor: dict[str, float]) -> str:
+    lines = [f"{'':<16} {'fakes':>9} {'real':>9}"]
+    for name, value in scores.items():
+        meaning = MEANING.get(name) or MEANING["swd_"]
+        lines.append(f"{name:<16} {value:9.4g} {floor.get(name, float('nan')):9.4g}   {meaning}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Evaluate a run's newest or best checkpoint, and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m dcgan_lib.evaluate", description=__doc__.split(": ", 1)[1])
+    parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint")
+    parser.add_argument("--data", help="the images to compare with, where they no longer lie where the run had them")
+    parser.add_argument("--count", type=int, default=COUNT, help=f"images on either side (default: {COUNT})")
+    parser.add_argument("--cache", default="data/cache", help="folder of prepared images")
+    parser.add_argument(
+        "--fid", action="store_true", help="FID and KID as well (needs torch-fidelity, and its weights)"
+    )
+    options = parser.parse_args(arguments)
+    began = time.perf_counter()
+    try:
+        gan = GAN.load(options.run / "checkpoint.pt" if options.run.is_dir() else options.run)
+        config = gan.config
+        images = prepare(
+            options.data or config.data, config.image_size, config.channels, config.max_images, cache=options.cache
+        )
+        evaluator = Evaluator(images, config.hold_out, options.count, judge_of(images, options.cache))
+        scores, floor = evaluator(gan), evaluator.floor()
+        if options.fid:
+            fakes = gan.sample(
+                torch.randn(options.count, config.latent_dim, generator=torch.Generator().manual_seed(0))
+            )
+            scores |= fid_and_kid(fakes, evaluator.real)
+    except (OSError, ValueError, RuntimeError) as error:
+        sys.exit(str(error))
+    against = "held-out images" if config.hold_out else "training images (hold_out is off)"
+    print(f"step {gan.step:,}: {options.count:,} fakes against {len(evaluator.real):,} {against}")
+    if evaluator.judge:
+        print(f"the judge reads {evaluator.judge.accuracy:.1%} of held-out attributes right")
+    print(_table(scores, floor))
+    print(f"{time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

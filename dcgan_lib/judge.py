@@ -1,0 +1,108 @@
+"""A small network that reads a face's attributes: what it sees in fakes is compared with what it sees in real faces."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dcgan_lib import checkpoint
+from dcgan_lib.data import ImageSet, to_floats
+from dcgan_lib.device import choose_device, choose_precision
+
+VERSION = 1  # of network and training: raise it when either changes, and judges are trained anew
+FEATURES = 128
+FEWEST = 1000  # labelled images that a judge can learn from
+STEPS, BATCH = 900, 128
+
+
+class Judge(nn.Module):
+    """Images (N, C, S, S) in [-1, 1] of 16 pixels a side or more → logits (N, A) of A attributes."""
+
+    def __init__(self, channels: int, attributes: list[str]) -> None:
+        super().__init__()
+        self.attributes = attributes
+        self.accuracy = float("nan")  # on held-out faces, a mean over attributes; `train_judge` sets it
+        widths = [channels, 32, 64, 96, FEATURES]
+        layers = []
+        for inputs, outputs in pairwise(widths):
+            layers += [
+                nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            ]
+        self.main = nn.Sequential(*layers, nn.Conv2d(FEATURES, FEATURES, 3, padding=1), nn.ReLU())
+        self.scale = nn.BatchNorm1d(2 * FEATURES, affine=False)  # so that features count alike in a distance
+        self.head = nn.Linear(2 * FEATURES, len(attributes))
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the network makes of images before it decides: (N, 256), means and maxima of its last maps."""
+        maps = self.main(images)
+        return self.scale(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+    @torch.no_grad()
+    def read(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, 256) float and attributes (N, A) bool of images, uint8 or float in [-1, 1], on the CPU."""
+        device = self.head.weight.device
+        features = []
+        for part in pixels.split(256):
+            images = to_floats(part.to(device)) if part.dtype == torch.uint8 else part.to(device)
+            features.append(self.features(images).float())
+        features = torch.cat(features)
+        return features.cpu(), (self.head(features) > 0).cpu()
+
+
+def judge_of(images: ImageSet, cache: str | Path = "data/cache", device: str = "auto") -> Judge | None:
+    """The judge for a set of faces, trained once and kept in the cache; None where too few have attributes.
+
+    The same set gives the same judge, up to rounding between machines.
+    """
+    labelled = np.flatnonzero((images.attributes != 0).all(axis=1)) if images.attribute_names else np.array([], int)
+    if len(labelled) < FEWEST:
+        return None
+    path = Path(cache).expanduser() / "judges" / f"{images.fingerprint[:16]}-{VERSION}.pt"
+    judge = Judge(images.images.shape[1], images.attribute_names).to(choose_device(device))
+    try:
+        kept = checkpoint.load(path)
+        judge.load_state_dict(kept["weights"])
+        judge.accuracy = kept["accuracy"]
+    except (FileNotFoundError, checkpoint.CheckpointError, KeyError, RuntimeError):
+        judge = train_judge(images, labelled, device)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(path, weights=judge, accuracy=judge.accuracy)
+    return judge.eval()
+
+
+def train_judge(images: ImageSet, labelled: np.ndarray, device: str = "auto", steps: int = STEPS) -> Judge:
+    """Train a judge on the labelled images; those of the test split, or else every tenth, tell its accuracy."""
+    where = choose_device(device)
+    half = torch.autocast(where.type, torch.bfloat16, enabled=choose_precision("auto", where) == "bf16")
+    test = np.intersect1d(labelled, images.test_rows())
+    test = test if len(test) >= len(labelled) / 20 else labelled[9::10]
+    train = np.setdiff1d(labelled, test)
+    random = np.random.default_rng(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        judge = Judge(images.images.shape[1], images.attribute_names).to(where, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
+    for _ in range(steps):
+        rows = random.choice(train, BATCH)
+        faces = images.batch(rows, where, flip=torch.from_numpy(random.random(BATCH) < 0.5))
+        wanted = torch.from_numpy((images.attributes[rows] > 0).astype(np.float32)).to(where)
+        with half:
+            logits = judge(faces)
+        loss = F.binary_cross_entropy_with_logits(logits.float(), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    judge.eval()
+    _, read = judge.read(torch.from_numpy(images.images[test]))
+    judge.accuracy = (read.numpy() == (images.attributes[test] > 0)).mean().item()
+    return judge

@@ -1,0 +1,190 @@
+"""How good and how varied generated images are, as plain functions of tensors; smaller distances are better.
+
+Images are (N, C, S, S) float in [-1, 1] or uint8; features are (N, F) float. What is measured depends on how many
+images are compared: give each generator as many as the others, and put the noise floor (real against real) beside it.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PATCH = 7  # pixels a side of the patches that are compared
+COARSEST = 16  # pixels a side of the smallest level
+
+
+def as_floats(images: Tensor) -> Tensor:
+    """Images as float32 in [-1, 1]; uint8 is scaled, floats stay as they are."""
+    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
+
+
+def laplacian_pyramid(images: Tensor) -> list[Tensor]:
+    """Images (N, C, S, S) split by scale: details at S, S/2, … and what is left at 16 (Burt & Adelson 1983).
+
+    Each level is the image less the next smaller one, blurred up; enlarging and adding them gives the images back.
+    """
+    levels = []
+    while images.shape[-1] > COARSEST:
+        smaller = _blurred(images)[:, :, ::2, ::2]
+        levels.append(images - _enlarged(smaller))
+        images = smaller
+    return [*levels, images]
+
+
+def from_pyramid(levels: list[Tensor]) -> Tensor:
+    """The images of which `laplacian_pyramid` made these levels."""
+    images = levels[-1]
+    for level in reversed(levels[:-1]):
+        images = level + _enlarged(images)
+    return images
+
+
+def sliced_wasserstein(
+    fake: Tensor, real: Tensor, patches: int = 65_536, directions: int = 512, seed: int = 0
+) -> dict[int, float]:
+    """Sliced Wasserstein distance of 7×7 patches at each scale: side → distance (Karras et al. 2018, section 5).
+
+    As many patches of either set, from random places, are projected onto random directions; sorted, the two sets are
+    subtracted, and the mean of the absolute differences is the distance, times 1000 as in the paper. Large at 16: form
+    and colours are off; at 64: detail and sharpness. The paper scales each set by its own deviation a channel, which
+    hides a wrong colour or contrast; here both are scaled by the real one's.
+
+    Images are (N, C, S, S), of as many of each set as you like; S is 16 or more. The same seed, the same numbers.
+    """
+    _check(fake, real)
+    if fake.shape[1:] != real.shape[1:] or fake.shape[-1] < COARSEST:
+        sizes = f"{tuple(fake.shape)} and {tuple(real.shape)}"
+        raise ValueError(f"images have shapes {sizes}: give two sets of one size, 16 pixels a side or more")
+    random = torch.Generator().manual_seed(seed)
+    distances = {}
+    for ours, theirs in zip(*(laplacian_pyramid(as_floats(images)) for images in (fake, real)), strict=True):
+        mean, deviation = theirs.mean((0, 2, 3), keepdim=True), theirs.std((0, 2, 3), keepdim=True).clamp_min(1e-8)
+        ours, theirs = (_patches((level - mean) / deviation, patches, random) for level in (ours, theirs))
+        total = 0.0
+        for count in _chunks(directions, 64):
+            slices = F.normalize(torch.randn(count, ours.shape[1], generator=random), dim=1)
+            differences = _sorted(slices @ ours.T) - _sorted(slices @ theirs.T)
+            total += differences.abs().mean(dim=1).sum().item()
+        distances[_side(distances, fake)] = 1000 * total / directions
+    return distances
+
+
+def frechet_distance(fake: Tensor, real: Tensor) -> float:
+    """Distance of two normal distributions fitted to features (N, F): |m − m'|² + tr(C + C' − 2 (C C')^½).
+
+    In the features of Inception it is the FID (Heusel et al. 2017, eq. 6). Falls with the number of images, so compare
+    equal numbers; N should be several times F.
+    """
+    _check(fake, real)
+    (m, c), (n, d) = ((x.mean(0), torch.cov(x.T)) for x in (fake.double(), real.double()))
+    overlap = torch.linalg.eigvals(c @ d).real.clamp_min(0).sqrt().sum()  # those of a product of covariances are ≥ 0
+    return ((m - n).square().sum() + c.trace() + d.trace() - 2 * overlap).item()
+
+
+def kernel_distance(fake: Tensor, real: Tensor) -> float:
+    """Squared maximum mean discrepancy of features (N, F) under the kernel (x·y/F + 1)³, times 1000.
+
+    In the features of Inception it is the KID (Bińkowski et al. 2018, section 3.1). Unbiased: around 0 for two samples
+    of one distribution, whatever their sizes, and so sometimes below it.
+    """
+    _check(fake, real)
+    x, y = fake.double(), real.double()
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    def within(a: Tensor) -> Tensor:
+        own = kernel(a, a)
+        return (own.sum() - own.trace()) / (len(a) * (len(a) - 1))
+
+    return 1000 * (within(x) + within(y) - 2 * kernel(x, y).mean()).item()
+
+
+def pairwise_distance(images: Tensor, pairs: int = 20_000, seed: int = 0) -> float:
+    """Mean root-mean-square difference of two different images of a set, in units of [-1, 1]: how varied it is.
+
+    A generator that has collapsed has far less of it than the real images.
+    """
+    _check(images, images)
+    random = torch.Generator().manual_seed(seed)
+    first = torch.randint(len(images), (pairs,), generator=random)
+    second = (first + torch.randint(1, len(images), (pairs,), generator=random)) % len(images)
+    distances = [
+        (as_floats(images[a]) - as_floats(images[b])).square().mean((1, 2, 3)).sqrt()
+        for a, b in zip(first.split(1000), second.split(1000), strict=True)
+    ]
+    return torch.cat(distances).mean().item()
+
+
+def nearest(images: Tensor, references: Tensor, size: int = 32) -> tuple[Tensor, Tensor]:
+    """For each image the most similar of the references: (distances (N,), their indices (N,)).
+
+    Distance is the root-mean-square difference in units of [-1, 1], at `size` pixels a side. Fakes much nearer to the
+    training images than held-out real ones are have been learnt by heart.
+    """
+    best = torch.full((len(images),), math.inf)
+    index = torch.zeros(len(images), dtype=torch.long)
+    ours = _small(images, size)
+    for start in range(0, len(references), 2048):
+        found, at = torch.cdist(ours, _small(references[start : start + 2048], size)).min(dim=1)
+        closer = found < best
+        best = torch.where(closer, found, best)
+        index = torch.where(closer, at + start, index)
+    return best / math.sqrt(ours.shape[1]), index
+
+
+def combinations(attributes: Tensor) -> int:
+    """How many different rows (N, A) of true and false there are: few, where a generator draws the same few faces."""
+    return len(torch.unique(attributes.bool(), dim=0))
+
+
+def _check(fake: Tensor, real: Tensor) -> None:
+    if min(len(fake), len(real)) < 2:
+        raise ValueError(f"{len(fake)} images against {len(real)}: a distance of sets needs at least 2 of each")
+
+
+def _side(distances: dict[int, float], images: Tensor) -> int:
+    return images.shape[-1] >> len(distances)
+
+
+def _chunks(total: int, size: int) -> list[int]:
+    return [min(size, total - start) for start in range(0, total, size)]
+
+
+def _sorted(rows: Tensor) -> Tensor:
+    return torch.from_numpy(np.sort(rows.numpy(), axis=1))  # 14 times as fast as PyTorch's, with AVX-512
+
+
+def _patches(level: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """That many 7×7 patches from random places, as rows: each image gives its share."""
+    places = level.shape[-1] - PATCH + 1
+    image = torch.arange(count) % len(level)
+    row, column = torch.randint(places, (2, count), generator=random)
+    windows = level.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (N, C, places, places, 7, 7), a view
+    return windows[image, :, row, column].flatten(1)
+
+
+def _filter(channels: int, scale: float) -> Tensor:
+    line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    return (scale * line[:, None] * line).expand(channels, 1, 5, 5)
+
+
+def _blurred(images: Tensor, scale: float = 1.0) -> Tensor:
+    padded = F.pad(images, (2, 2, 2, 2), mode="reflect")
+    return F.conv2d(padded, _filter(images.shape[1], scale), groups=images.shape[1])
+
+
+def _enlarged(images: Tensor) -> Tensor:
+    """Twice the size: zeros in between, blurred."""
+    n, channels, height, width = images.shape
+    large = images.new_zeros(n, channels, 2 * height, 2 * width)
+    large[:, :, ::2, ::2] = images
+    return _blurred(large, scale=4.0)
+
+
+def _small(images: Tensor, size: int) -> Tensor:
+    """Images as rows, at `size` pixels a side or less."""
+    images = as_floats(images)
+    return (F.adaptive_avg_pool2d(images, size) if images.shape[-1] > size else images).flatten(1)
