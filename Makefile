@@ -1,15 +1,16 @@
-# make train · make sweep · make test · make lab · make notebooks · make runs · make dashboard · make lint
+# make train · make sweep · make bench · make test · make lab · make notebooks · make runs · make dashboard · make lint
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help train sweep test test-browser browser lab notebooks runs dashboard lint
+.PHONY: help train sweep bench test test-browser browser lab notebooks runs dashboard lint
 
 help:
 	@echo "make train              draw faces, train on them, end with a grid of generated ones"
 	@echo "make train CONFIG=FILE  the same with other settings; RUN=NAME names the run"
 	@echo "make sweep              the epochs sweep, 5 against 10; CONFIG=configs/sweeps/FILE for another"
+	@echo "make bench              how fast this machine is, beside the articles' loop; DATA=FOLDER for other images"
 	@echo "make test               every test: lint, units, browser, then all notebooks"
 	@echo "make test-browser       installs Chromium where there is none, and tests in it"
 	@echo "make lab                open the course in JupyterLab"
@@ -23,6 +24,9 @@ train: $(VENV)/.installed
 
 sweep: $(VENV)/.installed
 	@$(BIN)/python -m dcgan_lib.sweep $(or $(CONFIG),configs/sweeps/epochs.yaml)
+
+bench: $(VENV)/.installed
+	@$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA))
 
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours; notebook 5 finds
 # two small runs there.

@@ -28,7 +28,8 @@ def report_of(first: int, last: int, random: np.random.Generator) -> Report:
     steps = range(first, last + 1)
     series = {name: random.random(len(steps)).tolist() for name in tracking.SERIES}
     place = {"step": last, "total": last + 1, "epoch": 1, "epochs": 1, "steps": steps, "series": series}
-    flags = {"sample_due": False, "checkpoint_due": False, "diverged_at": None, "interrupted": False}
+    due = {"sample_due": False, "checkpoint_due": False, "evaluation_due": False}
+    flags = due | {"diverged_at": None, "interrupted": False}
     return Report(**place, **flags, images_per_second=1.0)
 
 

@@ -28,7 +28,7 @@ def _recolour(images: Tensor, random: torch.Generator | None) -> Tensor:
 
 
 def _shift(images: Tensor, random: torch.Generator | None) -> Tensor:
-    """Move by up to an eighth of the side each way; what comes in is black (0, as in the authors' code)."""
+    """Move by up to an eighth of the side each way; what comes in is grey (0, as in the authors' code)."""
     size = images.shape[-1]
     most = size // 8
     place = torch.arange(size, device=images.device)

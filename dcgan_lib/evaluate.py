@@ -29,6 +29,8 @@ MEANING = {
     "novelty": "distance to the nearest training image / that of held-out ones; far below 1: learnt by heart",
     "attribute_error": "share of fakes with an attribute less that of real faces, mean size",
     "combinations": "different combinations of attributes / those of as many real faces",
+    "fid": "Fréchet distance in Inception's features",
+    "kid": "kernel distance in Inception's features, times 1000",
 }
 
 
@@ -43,18 +45,24 @@ class Evaluator:
         random = np.random.default_rng(0)
         training = random.permutation(images.rows(hold_out))
         reference = random.permutation(images.test_rows()) if hold_out else training[: len(training) // 2]
+        count = min(count, len(training) // 2)  # so that the floor is measured with as many images as the fakes
         self.count, self.judge, self.hold_out = count, judge, hold_out
         self.real = _pixels(images, reference[:count])
-        self.others = _pixels(images, training[-min(count, len(training) // 2) :])  # none of them is a reference
+        self.others = _pixels(images, training[-count:])  # none of them is a reference
         self.training = _pixels(images, training[:MOST_TRAINING])
-        self.variety = metrics.pairwise_distance(self.real)
-        self.distance = metrics.nearest(self.real, self.training)[0].mean().item() if hold_out else None
+        nothing = float("nan")  # where all real images are copies: no score can be told from them
+        self.variety = metrics.pairwise_distance(self.real) or nothing
+        self.distance = metrics.nearest(self.real, self.training)[0].mean().item() or nothing if hold_out else None
         self.features, self.attributes = judge.read(self.real) if judge else (None, None)
 
     def __call__(self, gan: GAN) -> dict[str, float]:
         """The scores of a GAN's images; `MEANING` says what each is."""
+        return self.compare(self.draw(gan))
+
+    def draw(self, gan: GAN) -> Tensor:
+        """The GAN's images that are compared: (count, C, S, S), from the same noise each time."""
         random = torch.Generator().manual_seed(0)
-        return self.compare(gan.sample(torch.randn(self.count, gan.config.latent_dim, generator=random)))
+        return gan.sample(torch.randn(self.count, gan.config.latent_dim, generator=random))
 
     def compare(self, fakes: Tensor) -> dict[str, float]:
         """The scores of images (N, C, S, S), uint8 or float in [-1, 1]."""
@@ -87,7 +95,7 @@ def keep_best(gan: GAN, folder: str | Path, scores: dict[str, float], images: Im
     """
     folder = Path(folder)
     try:
-        best = json.loads((folder / "best.json").read_text(encoding="utf-8"))["scores"][by]
+        best = float(json.loads((folder / "best.json").read_text(encoding="utf-8"))["scores"][by])
     except (OSError, ValueError, KeyError, TypeError):
         best = float("inf")
     if not scores[by] < best:
@@ -156,7 +164,8 @@ def _pixels(images: ImageSet, rows: np.ndarray) -> Tensor:
     return torch.from_numpy(images.images[np.sort(rows)])
 
 
-def _table(scores: dict[str, float], floor: dict[str, float]) -> str:
+def table(scores: dict[str, float], floor: dict[str, float]) -> str:
+    """Scores beside those of real faces as text, a line each, with what they mean."""
     lines = [f"{'':<16} {'fakes':>9} {'real':>9}"]
     for name, value in scores.items():
         meaning = MEANING.get(name) or MEANING["swd_"]
@@ -185,17 +194,14 @@ def main(arguments: list[str] | None = None) -> None:
         evaluator = Evaluator(images, config.hold_out, options.count, judge_of(images, options.cache))
         scores, floor = evaluator(gan), evaluator.floor()
         if options.fid:
-            fakes = gan.sample(
-                torch.randn(options.count, config.latent_dim, generator=torch.Generator().manual_seed(0))
-            )
-            scores |= fid_and_kid(fakes, evaluator.real)
+            scores |= fid_and_kid(evaluator.draw(gan), evaluator.real)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(str(error))
     against = "held-out images" if config.hold_out else "training images (hold_out is off)"
-    print(f"step {gan.step:,}: {options.count:,} fakes against {len(evaluator.real):,} {against}")
+    print(f"step {gan.step:,}: {evaluator.count:,} fakes against {len(evaluator.real):,} {against}")
     if evaluator.judge:
         print(f"the judge reads {evaluator.judge.accuracy:.1%} of held-out attributes right")
-    print(_table(scores, floor))
+    print(table(scores, floor))
     print(f"{time.perf_counter() - began:.0f} s")
 
 

@@ -13,6 +13,8 @@ from dcgan_lib.data import ImageSet
 from dcgan_lib.device import choose_device, choose_precision
 from dcgan_lib.models import Discriminator, Generator, init_weights
 
+AVERAGED_SHARE = 0.02  # of the images seen, that the half-life of the averaged weights is at first
+
 
 class GAN:
     """All that training changes: both networks, both optimisers, the averaged generator, the noise, the step.
@@ -26,7 +28,7 @@ class GAN:
         self.autocast = choose_precision(config.precision, self.device) == "bf16"
         size = {"image_size": config.image_size, "channels": config.channels}
         with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
-            torch.manual_seed(config.seed)  # spectral norm keeps a drawn vector
+            torch.default_generator.manual_seed(config.seed)  # spectral norm keeps a drawn vector
             generator = Generator(**size, latent_dim=config.latent_dim, width=config.generator_width)
             discriminator = Discriminator(**size, width=config.discriminator_width, spectral_norm=config.spectral_norm)
 
@@ -71,12 +73,15 @@ class GAN:
 
     @torch.no_grad()
     def update_average(self, images: int) -> None:
-        """Move the averaged generator, BatchNorm's statistics included, towards the current one by `images` images."""
-        weight = 1 - 0.5 ** (images / self.config.average_half_life)
-        for target, source in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
-            target.lerp_(source, weight)
-        for target, source in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
-            target.lerp_(source, weight) if target.is_floating_point() else target.copy_(source)
+        """Move the averaged generator, BatchNorm's statistics included, towards the current one by `images` images.
+
+        The half-life is the Config's, but at first no more than a 50th of the images seen: a G that changes fast would
+        else be mixed with what it was long ago (the ramp of Karras et al. 2020, with a shorter memory).
+        """
+        half_life = min(self.config.average_half_life, max(images, self.step * self.config.batch_size * AVERAGED_SHARE))
+        ours, theirs = (list(network.state_dict().values()) for network in (self.averaged, self.generator))
+        floats = [i for i, value in enumerate(ours) if value.is_floating_point()]  # all but BatchNorm's counts
+        torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - 0.5 ** (images / half_life))
 
     def is_finite(self) -> bool:
         """Whether no weight of either network is NaN or infinite; waits for the device."""
@@ -101,7 +106,11 @@ class GAN:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back a state of the same Config; on another kind of device the noise goes on from a fresh stream."""
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            values = state[name]
+            if isinstance(part, torch.optim.Optimizer):  # how it computes is for this device, not the checkpoint's
+                own = {option: part.defaults[option] for option in ("fused", "capturable")}
+                values = values | {"param_groups": [group | own for group in values["param_groups"]]}
+            part.load_state_dict(values)
         self.step = state["step"]
         self.fixed_noise = state["noise"]["fixed"].to(self.device)
         if state["noise"]["device"] == self.device.type:

@@ -1,5 +1,7 @@
 """A small network that reads a face's attributes: what it sees in fakes is compared with what it sees in real faces."""
 
+import hashlib
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -65,17 +67,35 @@ def judge_of(images: ImageSet, cache: str | Path = "data/cache", device: str = "
     labelled = np.flatnonzero((images.attributes != 0).all(axis=1)) if images.attribute_names else np.array([], int)
     if len(labelled) < FEWEST:
         return None
-    path = Path(cache).expanduser() / "judges" / f"{images.fingerprint[:16]}-{VERSION}.pt"
+    from filelock import FileLock
+
+    what = [
+        VERSION,
+        images.fingerprint,
+        images.attribute_names,
+        hashlib.sha256(images.attributes.tobytes()).hexdigest(),
+    ]
+    key = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+    path = Path(cache).expanduser() / "judges" / f"{key}.pt"
     judge = Judge(images.images.shape[1], images.attribute_names).to(choose_device(device))
+    if not _fill(judge, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # runs of a sweep that start together want one judge: one trains it
+            if not _fill(judge, path):
+                judge = train_judge(images, labelled, device)
+                checkpoint.save(path, weights=judge, accuracy=judge.accuracy)
+    return judge.eval()
+
+
+def _fill(judge: Judge, path: Path) -> bool:
+    """Give the judge what the file holds; False where there is none or it is damaged."""
     try:
         kept = checkpoint.load(path)
         judge.load_state_dict(kept["weights"])
         judge.accuracy = kept["accuracy"]
     except (FileNotFoundError, checkpoint.CheckpointError, KeyError, RuntimeError):
-        judge = train_judge(images, labelled, device)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(path, weights=judge, accuracy=judge.accuracy)
-    return judge.eval()
+        return False
+    return True
 
 
 def train_judge(images: ImageSet, labelled: np.ndarray, device: str = "auto", steps: int = STEPS) -> Judge:

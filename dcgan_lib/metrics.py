@@ -51,12 +51,13 @@ def sliced_wasserstein(
     and colours are off; at 64: detail and sharpness. The paper scales each set by its own deviation a channel, which
     hides a wrong colour or contrast; here both are scaled by the real one's.
 
-    Images are (N, C, S, S), of as many of each set as you like; S is 16 or more. The same seed, the same numbers.
+    Images are (N, C, S, S), of as many of each set as you like; S is 16, 32, 64 … The same seed, the same numbers.
     """
     _check(fake, real)
-    if fake.shape[1:] != real.shape[1:] or fake.shape[-1] < COARSEST:
+    side = fake.shape[-1]
+    if fake.ndim != 4 or fake.shape[1:] != real.shape[1:] or side < COARSEST or side.bit_count() > 1:
         sizes = f"{tuple(fake.shape)} and {tuple(real.shape)}"
-        raise ValueError(f"images have shapes {sizes}: give two sets of one size, 16 pixels a side or more")
+        raise ValueError(f"images have shapes {sizes}: give two sets (N, C, S, S) of one size, S = 16, 32, 64 …")
     random = torch.Generator().manual_seed(seed)
     distances = {}
     for ours, theirs in zip(*(laplacian_pyramid(as_floats(images)) for images in (fake, real)), strict=True):
@@ -132,7 +133,7 @@ def nearest(images: Tensor, references: Tensor, size: int = 32) -> tuple[Tensor,
         closer = found < best
         best = torch.where(closer, found, best)
         index = torch.where(closer, at + start, index)
-    return best / math.sqrt(ours.shape[1]), index
+    return (ours - _small(references[index], size)).square().mean(dim=1).sqrt(), index  # `cdist` rounds small ones
 
 
 def combinations(attributes: Tensor) -> int:

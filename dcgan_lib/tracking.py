@@ -143,6 +143,13 @@ def log_images(run: "neptune.Run", grid: np.ndarray | Image.Image, step: int, na
     run[name].append(File.as_image(grid), step=step, name=f"step {step}", description=f"{name} after {step} steps")
 
 
+def log_scores(run: "neptune.Run", scores: dict[str, float], step: int) -> None:
+    """Append what `evaluate.Evaluator` measured at a step, each score to the series `metrics/<its name>`."""
+    for name, value in scores.items():
+        if math.isfinite(value):
+            run[f"metrics/{name}"].append(value, step=step)
+
+
 def describe(config: Config, device: "torch.device | str") -> dict[str, Any]:
     """What a run's numbers depend on besides its Config: versions, device, threads, and the commit of the code.
 

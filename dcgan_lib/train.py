@@ -56,8 +56,6 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     loss_g.backward(inputs=list(gan.generator.parameters()))
     gan.optimizer_g.step()
 
-    if gan.averaged:
-        gan.update_average(len(real))
     gan.step += 1
     logits = (real_logits, fake_logits, fake_logits_after)
     outputs = [each.detach().sigmoid().mean() for each in logits]
@@ -123,6 +121,8 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
             order = epoch_order(rows, config.batch_size, config.seed, epoch, flip=config.flip)
             for real in feed.batches(order[place:]):
                 outputs = step(real, gan.noise(len(real)))
+                if gan.averaged:
+                    gan.update_average(len(real))
                 pending.append(torch.stack([outputs[name] for name in SERIES]))
                 seen += len(real)
 
@@ -137,7 +137,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                 values = torch.stack(pending).T.tolist()  # the one place that waits for the device
                 steps = range(gan.step - len(pending) + 1, gan.step + 1)
                 diverged_at = _first_not_finite(steps, values)
-                if diverged_at is None and (sample_due or checkpoint_due) and not gan.is_finite():
+                if diverged_at is None and (sample_due or checkpoint_due or evaluation_due) and not gan.is_finite():
                     diverged_at = gan.step  # G's update came after its loss: the next loss would show it, too late
                 yield Report(
                     step=gan.step,

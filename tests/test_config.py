@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from dcgan_lib.config import Config, parse_yaml
+from dcgan_lib.config import RECIPES, Config, parse_yaml
 
 
 def test_defaults_are_the_articles():
@@ -15,6 +15,8 @@ def test_defaults_are_the_articles():
     assert (config.learning_rate_d, config.learning_rate_g, config.beta1, config.beta2) == (2e-4, 2e-4, 0.5, 0.999)
     assert (config.sample_count, config.sample_every, config.log_every) == (64, 500, 50)
     assert (config.label_smoothing, config.average_half_life, config.flip, config.precision) == (0, 0, False, "fp32")
+    assert (config.objective, config.r1_weight, config.spectral_norm) == ("non-saturating", 0, False)
+    assert (config.augment, config.hold_out, config.evaluate_every) == (False, False, 0)
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])
@@ -72,6 +74,14 @@ def test_a_config_cannot_be_changed_by_accident():
         ({"epochs": 0}, r"epochs is 0: .*at least 1"),
         ({"label_smoothing": 0.7}, r"label_smoothing is 0\.7"),
         ({"precision": "fp16"}, r"precision is 'fp16': choose one of fp32, bf16, auto"),
+        ({"objective": "wgan"}, r"objective is 'wgan': choose one of non-saturating, hinge"),
+        ({"objective": "hinge", "label_smoothing": 0.1}, r"label_smoothing is 0\.1, but .* no labels: set it to 0"),
+        ({"objective": "hinge", "recipe": "modern"}, r"label_smoothing is 0\.1, but .* no labels: set it to 0"),
+        ({"r1_weight": -1}, r"r1_weight is -1\.0: .*0 \(none\) or above"),
+        ({"r1_weight": float("nan")}, r"r1_weight is nan"),
+        ({"r1_weight": float("inf")}, r"r1_weight is inf"),
+        ({"evaluate_every": -1}, r"evaluate_every is -1: it must not be negative"),
+        ({"recipe": "modren"}, r"recipe is 'modren': choose one of paper, modern"),
         ({"seed": -1}, r"seed is -1"),
         ({"data": ""}, r"data is empty"),
         ({"lerning_rate_d": 1e-4}, r"unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'\?"),
@@ -117,3 +127,32 @@ def test_replace_checks_like_a_new_config():
     assert Config().replace(epochs=7, beta1=0.0) == Config(epochs=7, beta1=0.0)
     with pytest.raises(ValueError, match="unknown setting 'epoch'"):
         Config().replace(epoch=7)
+
+
+def test_the_papers_recipe_is_the_defaults():
+    assert Config.from_dict({"recipe": "paper"}) == Config()
+
+
+def test_the_recipes_set_the_same_settings_so_that_one_undoes_the_other():
+    paper, modern = RECIPES["paper"], RECIPES["modern"]
+    assert paper.keys() == modern.keys()
+    assert Config().replace(recipe="modern").replace(recipe="paper") == Config()
+    assert Config().differences(Config(**modern)).keys() == paper.keys()  # none is named in vain
+
+
+@pytest.mark.parametrize("settings", [{"recipe": "modern", "batch_size": 32}, {"batch_size": 32, "recipe": "modern"}])
+def test_what_is_set_beside_a_recipe_wins_wherever_it_stands(tmp_path, settings):
+    expected = Config(**RECIPES["modern"] | {"batch_size": 32})
+    (tmp_path / "c.yaml").write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
+    assert Config.from_dict(settings) == Config.from_file(tmp_path / "c.yaml") == expected
+    assert Config(seed=7, batch_size=16).replace(**settings) == dataclasses.replace(expected, seed=7)
+
+
+def test_a_recipe_takes_the_place_of_what_was_set_before():
+    assert Config(batch_size=16).replace(recipe="modern").batch_size == 64
+
+
+def test_an_unknown_recipe_in_a_file_is_told_with_the_files_name(tmp_path):
+    (tmp_path / "c.yaml").write_text("recipe: articles\n")
+    with pytest.raises(ValueError, match=r"c\.yaml: recipe is 'articles': choose one of paper, modern$"):
+        Config.from_file(tmp_path / "c.yaml")

@@ -1,5 +1,6 @@
 """Data: any pile of images comes out as torchvision would prepare it, once, whole, or with one clear line."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -21,7 +22,7 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
 from dcgan_lib import sources
-from dcgan_lib.data import epoch_order, prepare
+from dcgan_lib.data import epoch_order, prepare, to_floats
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is one that a user would see
 
@@ -582,3 +583,40 @@ def test_meta_tells_which_source_a_cache_folder_belongs_to(tmp_path, ready):
     source = save_images(tmp_path / "images", 3)
     ready(source)
     assert json.loads((the_cache(tmp_path) / "meta.json").read_text())["source"] == str(source)
+
+
+def test_an_epoch_of_some_rows_is_that_of_as_many_images_mapped_through_them():
+    rows = np.random.default_rng(1).choice(1000, 103, replace=False)
+    ours = epoch_order(rows, 10, seed=5, epoch=2, flip=True)
+    theirs = epoch_order(103, 10, seed=5, epoch=2, flip=True)
+    for (indices, flip), (places, same_flip) in zip(ours, theirs, strict=True):
+        assert indices.tolist() == rows[places].tolist()
+        assert torch.equal(flip, same_flip)
+    assert sorted(np.concatenate([indices for indices, _ in ours])) == sorted(rows)
+
+
+@pytest.mark.parametrize(
+    ("partition", "expected"),
+    [
+        ([0, 2, 1, -1, 2, 0] * 4, [1, 4, 7, 10, 13, 16, 19, 22]),  # the official list's
+        ([-1] * 24, [9, 19]),
+        ([0] * 24, [9, 19]),  # a list that names no test image
+    ],
+)
+def test_what_is_held_out_is_the_official_test_split_or_else_every_tenth_image(images, partition, expected):
+    split = dataclasses.replace(images, images=np.zeros((24, 3, 4, 4), np.uint8), partition=np.int8(partition))
+    assert split.test_rows().tolist() == expected
+    assert split.rows(hold_out=True).tolist() == [i for i in range(24) if i not in expected]
+    assert split.rows().tolist() == list(range(24))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_floats_are_the_bytes_scaled_mirrored_and_with_channels_last(channels):
+    pixels = torch.from_numpy(picture(8, 8, 5 * channels)).permute(2, 0, 1).reshape(5, channels, 8, 8)
+    plain = to_floats(pixels)
+    assert torch.equal(plain, pixels.contiguous().float() / 127.5 - 1)
+    mirrored = to_floats(pixels, torch.tensor([True, False, False, True, False]))
+    assert torch.equal(mirrored[[0, 3]], plain[[0, 3]].flip(-1))
+    assert torch.equal(mirrored[[1, 2, 4]], plain[[1, 2, 4]])
+    for floats in (plain, mirrored):
+        assert floats.is_contiguous(memory_format=torch.channels_last)

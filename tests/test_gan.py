@@ -27,6 +27,15 @@ def test_an_image_does_not_depend_on_its_neighbours_in_the_batch(tiny, images):
     torch.testing.assert_close(gan.sample()[:1], gan.sample(gan.fixed_noise[:1]))
 
 
+def test_many_images_are_drawn_in_parts_and_come_out_the_same(tiny):
+    gan, sizes = GAN(tiny), []
+    z = torch.randn(600, 10, generator=torch.Generator().manual_seed(1))
+    gan.generator.register_forward_hook(lambda _, __, images: sizes.append(len(images)))
+    drawn = gan.sample(z)
+    assert sizes == [256, 256, 88]
+    assert torch.equal(drawn, torch.cat([gan.sample(z[:256]), gan.sample(z[256:512]), gan.sample(z[512:])]))
+
+
 def test_the_average_lags_half_life_images_behind(tiny):
     gan = GAN(tiny.replace(average_half_life=100))
     with torch.no_grad():
@@ -41,7 +50,8 @@ def test_the_average_lags_half_life_images_behind(tiny):
 def test_the_average_takes_batchnorms_statistics_along(tiny, images):
     gan = GAN(tiny.replace(average_half_life=1))
     list(fit(gan, images))
-    for ours, theirs in zip(gan.averaged.buffers(), gan.generator.buffers(), strict=True):
+    both = zip(gan.averaged.buffers(), gan.generator.buffers(), strict=True)
+    for ours, theirs in (pair for pair in both if pair[0].is_floating_point()):  # all but the counts of batches
         torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.05)  # a half-life of one image: nearly the same
     assert any(b.abs().sum() > 0 for b in gan.averaged.buffers())
 
@@ -66,6 +76,41 @@ def test_resume_takes_more_epochs_and_refuses_another_config(tiny, images, tmp_p
     assert [r.step for r in fit(longer, images)] == [13, 14, 15]
     with pytest.raises(CheckpointError, match=r"another Config: batch_size was 8 and is now 4; set it back, or"):
         GAN(tiny.replace(batch_size=4)).resume(path, images)
+
+
+def test_where_it_is_computed_may_change_when_a_run_goes_on(tiny, images, tmp_path):
+    GAN(tiny).save(tmp_path / "c.pt", images)
+    moved = GAN(tiny.replace(device="auto", cuda_graphs=False)).resume(tmp_path / "c.pt", images)
+    assert moved.config.cuda_graphs is False
+
+
+@pytest.mark.parametrize("theirs", [{"fused": False, "capturable": False}, {"fused": True, "capturable": True}])
+def test_the_optimisers_of_another_device_go_on_as_this_device_computes_them(tiny, images, theirs):
+    gan = GAN(tiny)
+    list(fit(gan, images))
+    own, state = gan.optimizer_d.state_dict(), gan.state_dict()
+    for name in ("optimizer_d", "optimizer_g"):
+        state[name]["param_groups"][0].update(theirs)  # as MPS has them, and as CUDA
+    again = GAN(tiny)
+    again.load_state_dict(state)
+    assert again.optimizer_d.state_dict()["param_groups"] == own["param_groups"]
+    for index, moments in again.optimizer_d.state_dict()["state"].items():
+        assert all(torch.equal(value, own["state"][index][name]) for name, value in moments.items())
+
+
+def test_one_seed_gives_one_start_with_spectral_norm_too_and_draws_from_no_global_source(tiny, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", None)  # the GPUs' global sources are not to be seeded
+    config = tiny.replace(spectral_norm=True)
+    one = GAN(config).discriminator.state_dict()
+    torch.rand(3)
+    before = torch.get_rng_state()
+    two = GAN(config).discriminator.state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+    vectors = [name for name in one if name.endswith("._u")]
+    other = GAN(config.replace(seed=1)).discriminator.state_dict()
+    assert len(vectors) == 3
+    assert not torch.equal(one[vectors[0]], other[vectors[0]])
 
 
 def test_a_checkpoint_of_something_else_is_told(tiny, tmp_path):

@@ -83,3 +83,28 @@ def test_a_wrong_shape_is_told_at_the_door():
         Discriminator(64)(torch.zeros(2, 3, 32, 32))
     with pytest.raises(ValueError, match=r"z has shape \(2, 7\): .*\(N, 100\)"):
         Generator()(torch.zeros(2, 7))
+
+
+def test_spectral_norm_brings_each_weights_largest_singular_value_to_one():
+    draw = torch.Generator().manual_seed(3)
+    discriminator = init_weights(Discriminator(16, width=8, spectral_norm=True), draw)
+    layers = [layer for layer in discriminator.main if isinstance(layer, nn.Conv2d)]
+    with torch.no_grad():
+        for _ in range(30):  # each is one more step of the power iteration
+            discriminator(torch.randn(4, 3, 16, 16, generator=draw))
+        discriminator.eval()
+        for layer in layers:
+            original = layer.parametrizations.weight.original
+            assert torch.linalg.svdvals(layer.weight.flatten(1)).max().item() == pytest.approx(1, abs=0.02)
+            assert torch.linalg.svdvals(original.flatten(1)).max() < 0.9
+    assert len(layers) == 3
+
+
+def test_init_draws_the_same_weights_with_spectral_norm_as_without():
+    plain, normed = (Discriminator(32, width=8, spectral_norm=each) for each in (False, True))
+    for network in (plain, normed):
+        init_weights(network, torch.Generator().manual_seed(3))
+    for one, other in zip(plain.main, normed.main, strict=True):
+        if isinstance(one, nn.Conv2d):
+            assert torch.equal(one.weight, other.parametrizations.weight.original)
+            assert abs(one.weight.std() - 0.02) < 5 * 0.02 / (2 * one.weight.numel()) ** 0.5  # five standard errors

@@ -52,7 +52,8 @@ def ours(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ours")
     steps = range(1, 4)
     series = {name: [1.0, float("nan"), 2.0] for name in tracking.SERIES}
-    flags = {"sample_due": True, "checkpoint_due": False, "diverged_at": 2, "interrupted": False}
+    due = {"sample_due": True, "checkpoint_due": False, "evaluation_due": False}
+    flags = due | {"diverged_at": 2, "interrupted": False}
     with tracking.open_run(
         Config(), folder, gan=SimpleNamespace(generator="G" * 20_000, discriminator="D", device="cpu", step=0)
     ) as run:

@@ -164,7 +164,8 @@ def test_the_table_shows_what_each_run_came_to_beside_its_swept_settings(tiny, t
     ]
     series = {"loss_d": [1.5, 0.25], "loss_g": [2.0, 3.5]}
     place = {"step": 2, "total": 12, "epoch": 1, "epochs": 4, "steps": range(1, 3), "images_per_second": 1.0}
-    ending = {"sample_due": False, "checkpoint_due": False, "diverged_at": 2, "interrupted": False}
+    due = {"sample_due": False, "checkpoint_due": False, "evaluation_due": False}
+    ending = due | {"diverged_at": 2, "interrupted": False}
     with open_run(tiny, tmp_path / "mine-1") as run:
         log_report(run, Report(**place, series=series, **ending))
     states = zip(both, ("failed", "not begun"), strict=True)

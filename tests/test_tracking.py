@@ -42,7 +42,8 @@ def make_report(first: int, last: int, total: int = 100, **changes) -> Report:
     steps = range(first, last + 1)
     series = {name: [step + i / 10 for step in steps] for i, name in enumerate(tracking.SERIES)}
     place = {"step": last, "total": total, "epoch": 1, "epochs": 1, "steps": steps, "series": series}
-    flags = {"sample_due": False, "checkpoint_due": False, "diverged_at": None, "interrupted": False}
+    due = {"sample_due": False, "checkpoint_due": False, "evaluation_due": False}
+    flags = due | {"diverged_at": None, "interrupted": False}
     return Report(**(place | {"images_per_second": 1.0} | flags | changes))
 
 
@@ -332,3 +333,9 @@ def test_the_commit_is_told_and_whether_the_library_differs_from_it(tmp_path):
     installed = tmp_path / "site-packages/dcgan_lib"
     installed.mkdir(parents=True)
     assert tracking._git_state(installed) == {}
+
+
+@pytest.mark.parametrize(("hold_out", "size"), [(False, 20), (True, 18)])
+def test_the_data_sets_size_is_the_number_of_images_trained_on(tmp_path, hold_out, size):
+    tracking.open_run(SMALL.replace(hold_out=hold_out), tmp_path / "sized", images=make_images(20)).stop()
+    assert load_run(tmp_path / "sized").fields["config/dataset/size"] == size

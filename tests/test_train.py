@@ -1,18 +1,23 @@
 """Training: the articles' algorithm to the last digits, repeatable, resumable at any step, and stopped cleanly."""
 
+import dataclasses
+import math
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from reference import ReferenceLoop, reference_discriminator, reference_generator
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dcgan_lib import train
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
+from dcgan_lib.losses import r1_penalty
 from dcgan_lib.train import SERIES, TrainingDiverged, fit, train_step
 
 
@@ -92,6 +97,93 @@ def test_bf16_stays_near_fp32(tiny, images):
     assert any(half[name] != full[name] for name in SERIES)  # it really was computed otherwise
 
 
+def test_r1_adds_its_gradient_to_that_of_the_discriminators_loss(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    plain, flat = GAN(tiny), GAN(tiny.replace(r1_weight=5.0))
+    weights = list(plain.discriminator.parameters())
+    image = real.clone().requires_grad_()
+    penalty = 5 * r1_penalty(plain.discriminator(image), image)
+    expected = torch.autograd.grad(penalty, weights)
+
+    without, with_it = train_step(plain, real, z), train_step(flat, real, z)
+    assert penalty > 0.01
+    torch.testing.assert_close(with_it["loss_d"] - without["loss_d"], penalty.detach(), rtol=1e-4, atol=1e-6)
+    for before, after, slope in zip(weights, flat.discriminator.parameters(), expected, strict=True):
+        torch.testing.assert_close(after.grad - before.grad, slope, rtol=1e-3, atol=1e-5)
+    assert with_it["d_real"] == without["d_real"]
+    assert not real.requires_grad
+
+
+def test_hinge_is_what_both_play_for_where_the_config_says_so(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    gan, logits = GAN(tiny.replace(objective="hinge")), []
+    gan.discriminator.register_forward_hook(lambda _, __, output: logits.append(output.detach().clone()))
+    losses = train_step(gan, real, z)
+    on_real, on_fake, on_fake_after = logits
+    expected = (1 - on_real).clamp(min=0).mean() + (1 + on_fake).clamp(min=0).mean()
+    torch.testing.assert_close(losses["loss_d"], expected)
+    torch.testing.assert_close(losses["loss_g"], -on_fake_after.mean())
+
+
+def test_all_that_the_discriminator_sees_is_augmented(tiny, images, monkeypatch):
+    seen, real = [], images.batch(torch.arange(8), "cpu")
+    monkeypatch.setattr(train, "augment", lambda images, random: seen.append((images, random)) or images)
+    gan = GAN(tiny.replace(augment=True))
+    train_step(gan, real, torch.randn(8, 10))
+    (first, _), (fake, _), (fake_again, _) = seen
+    assert torch.equal(first, real)
+    assert torch.equal(fake, fake_again)
+    assert fake_again.requires_grad  # G learns through it
+    assert all(random is gan.random for _, random in seen)
+
+
+VARIANTS = [
+    {"objective": "hinge"},
+    {"spectral_norm": True},
+    {"r1_weight": 1.0},
+    {"augment": True},
+    {"objective": "hinge", "spectral_norm": True, "r1_weight": 1.0, "augment": True, "flip": True, "hold_out": True},
+]
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=lambda changes: " ".join(changes))
+def test_each_way_of_training_stays_finite_and_goes_on_exactly_from_the_middle(tiny, images, tmp_path, changes):
+    config = tiny.replace(average_half_life=20, **changes)
+    whole, plain = GAN(config), GAN(tiny)
+    for report in fit(whole, images):
+        assert report.diverged_at is None
+        if report.step == 4:  # within the second epoch
+            whole.save(tmp_path / "c.pt", images)
+    resumed = GAN(config).resume(tmp_path / "c.pt", images)
+    run_to_the_end(resumed, images)
+    assert resumed.step == whole.step == 12
+    assert same(weights(whole), weights(resumed))
+    assert same(whole.averaged.state_dict().values(), resumed.averaged.state_dict().values())
+    run_to_the_end(plain, images)
+    assert not same(plain.generator.parameters(), whole.generator.parameters())
+
+
+@pytest.mark.parametrize(
+    ("partition", "held_out"), [([-1] * 20, {9, 19}), ([0, 1, 2, 0] * 5, {2, 6, 10, 14, 18})], ids=["no list", "listed"]
+)
+def test_no_image_that_is_held_out_is_trained_on(tiny, images, monkeypatch, partition, held_out):
+    pixels = np.broadcast_to(np.arange(20, dtype=np.uint8)[:, None, None, None], (20, 3, 16, 16))  # each its number
+    numbered = dataclasses.replace(images, images=pixels.copy(), partition=np.int8(partition))
+    seen = []
+
+    def step(gan, real, z):
+        seen.extend(((real[:, 0, 0, 0] + 1) * 127.5).round().int().tolist())
+        return train_step(gan, real, z)
+
+    monkeypatch.setattr(train, "train_step", step)
+    (*_, report) = fit(GAN(tiny.replace(hold_out=True)), numbered)
+    assert sorted(seen) == sorted([i for i in range(20) if i not in held_out] * 4)  # once in each of four epochs
+    assert report.total == report.step == 4 * math.ceil((20 - len(held_out)) / 8)
+    seen.clear()
+    run_to_the_end(GAN(tiny), numbered)
+    assert set(seen) == set(range(20))
+
+
 def test_fit_reports_every_step_once_and_marks_what_is_due(tiny, images):
     reports = run_to_the_end(GAN(tiny), images)  # 3 steps an epoch, 4 epochs
     assert [s for r in reports for s in r.steps] == list(range(1, 13))
@@ -107,6 +199,13 @@ def test_the_last_step_is_due_wherever_it_falls(tiny, images):
     config = tiny.replace(sample_every=100, checkpoint_every=100, log_every=100)
     (report,) = run_to_the_end(GAN(config), images)
     assert (report.step, report.sample_due, report.checkpoint_due) == (12, True, True)
+
+
+def test_quality_is_due_every_so_many_steps_and_at_the_end_or_never(tiny, images):
+    reports = run_to_the_end(GAN(tiny.replace(evaluate_every=5)), images)
+    assert [r.step for r in reports] == [2, 4, 5, 6, 8, 10, 12]
+    assert [r.step for r in reports if r.evaluation_due] == [5, 10, 12]
+    assert not any(r.evaluation_due for r in run_to_the_end(GAN(tiny), images))
 
 
 def test_the_same_config_gives_the_same_weights_bit_for_bit(tiny, images):
@@ -131,7 +230,7 @@ def test_sampling_and_reporting_change_nothing_in_training(tiny, images):
 
 def test_fewer_images_than_a_batch_is_told_before_training(tiny, images):
     gan = GAN(tiny.replace(batch_size=32))
-    with pytest.raises(ValueError, match=r"batch_size is 32, but memory has 20 images: lower it"):
+    with pytest.raises(ValueError, match=r"batch_size is 32, but memory has 20 images to train on: lower it"):
         next(fit(gan, images))
 
 
@@ -149,14 +248,16 @@ def test_divergence_is_reported_with_its_step_and_then_stops(tiny, images):
     assert not reports[-1].sample_due
 
 
-def test_weights_that_break_in_the_last_update_are_not_saved(tiny, images):
-    gan, reports = GAN(tiny), []
+@pytest.mark.parametrize("every", ["sample_every", "checkpoint_every", "evaluate_every"])
+def test_weights_that_break_in_the_last_update_are_not_drawn_with_measured_or_saved(tiny, images, every):
+    rarely = {"sample_every": 100, "checkpoint_every": 100, "evaluate_every": 0}
+    gan, reports = GAN(tiny.replace(**rarely | {every: 4})), []
     gan.generator.main[0].weight.register_hook(lambda slope: slope * float("nan") if gan.step == 3 else slope)
     with pytest.raises(TrainingDiverged, match="not finite since step 4"):
         for report in fit(gan, images):
             reports.append(report)
     assert reports[-1].step == 4
-    assert not reports[-1].checkpoint_due
+    assert not any((reports[-1].sample_due, reports[-1].checkpoint_due, reports[-1].evaluation_due))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

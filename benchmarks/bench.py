@@ -1,0 +1,279 @@
+"""`make bench`: how fast everything is on this machine, beside the articles' own loop; prints a table, and rewrites
+the part of RESULTS.md that is this machine's.
+
+Takes under 15 minutes on 2 cores. What is compared runs in turn, several times; a row has the median and the range.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plain_loop
+import torch
+from results import machine, replace_part
+from torch.utils.flop_counter import FlopCounterMode
+
+from dcgan_lib.config import Config
+from dcgan_lib.data import ImageSet, prepare
+from dcgan_lib.evaluate import Evaluator
+from dcgan_lib.faces import draw_faces
+from dcgan_lib.gan import GAN
+from dcgan_lib.plots import to_grid
+from dcgan_lib.sources import find_images
+from dcgan_lib.tracking import log_images, log_report, open_run
+from dcgan_lib.train import fit, train_step
+
+REPEATS = 3
+NEVER = 10**9  # steps
+
+
+def quiet(config: Config) -> Config:
+    """The same training, reporting as seldom as the measurement allows."""
+    return config.replace(log_every=10, sample_every=NEVER, checkpoint_every=NEVER)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def bare(*_: Any, **__: Any) -> Any:
+    """A progress bar that shows nothing."""
+    return _[0]
+
+
+class Table:
+    """Rows of (what, median, range), printed as they come."""
+
+    def __init__(self) -> None:
+        self.lines = ["| what | median (range) |", "| --- | --- |"]
+        print("\n".join(self.lines))
+
+    def row(self, what: str, values: list[float] | str, unit: str = "") -> float:
+        """Add numbers with their unit, or a text in their place; gives the median."""
+        if isinstance(values, str):
+            shown, middle = values, float("nan")
+        else:
+            middle = statistics.median(values)
+            spread = f" ({min(values):,.4g} to {max(values):,.4g})" if len(values) > 1 else ""
+            shown = f"{middle:,.4g}{unit and ' ' + unit}{spread}"
+        self.lines.append(f"| {what} | {shown} |")
+        print(self.lines[-1], flush=True)
+        return middle
+
+
+def loose_files(data: str, count: int, folder: Path) -> Path:
+    """The first so many images of a zip or folder as loose files, as `ImageFolder` wants them."""
+    found = find_images(data, count)
+    (folder / "faces").mkdir(parents=True)
+    with found.reading() as read:
+        for index, name in enumerate(found.names):
+            (folder / "faces" / name.rpartition("/")[2]).write_bytes(read(index))
+    return folder
+
+
+def from_files(config: Config, folder: Path, temporary: Path) -> float:
+    """Images per second from files on disk to trained weights: decoded, cached, and one epoch of training."""
+    with tempfile.TemporaryDirectory(dir=temporary) as cache:
+        began = time.perf_counter()
+        images = prepare(folder, cache=cache, progress=bare)
+        for _ in fit(GAN(quiet(config)), images):
+            pass
+        return len(images) / (time.perf_counter() - began)
+
+
+def plain_from_files(folder: Path, count: int, batch_size: int, device: str) -> float:
+    """The same with the articles' loop."""
+    took = seconds(lambda: plain_loop.main(folder, None, 1, batch_size, device=device))
+    return count / took
+
+
+def steady(config: Config, images: ImageSet, steps: int) -> list[float]:
+    """Images per second in each report of a training, the first left out."""
+    speeds = []
+    for report in fit(GAN(quiet(config).replace(epochs=1000)), images):
+        speeds.append(report.images_per_second)
+        if report.step >= steps:
+            break
+    return speeds[1:]
+
+
+def compare_with_plain(table: Table, data: str, temporary: Path, device: str) -> None:
+    """The two in turn, at the articles' width."""
+    count = 1280 if device == "cpu" else 12_800
+    folder = loose_files(data, count, temporary / "loose")
+    for batch_size in (64, 128):
+        base = Config(data=folder, batch_size=batch_size, epochs=1, device=device)
+        plain, ours, exact = [], [], []
+        for _ in range(REPEATS):
+            with contextlib.redirect_stdout(io.StringIO()):
+                plain.append(plain_from_files(folder, count, batch_size, device))
+            ours.append(from_files(base.replace(precision="auto"), folder, temporary))
+            exact.append(from_files(base, folder, temporary))
+        where = f"width 64, batch {batch_size}, files to weights, {count:,} images"
+        table.row(f"plain loop, {where}", plain, "images/s")
+        table.row(f"`precision: auto`, {where}", ours, "images/s")
+        table.row(f"`precision: fp32`, {where}", exact, "images/s")
+        table.row("… times the plain loop, `auto`", [a / b for a, b in zip(ours, plain, strict=True)])
+        table.row("… times the plain loop, `fp32`", [a / b for a, b in zip(exact, plain, strict=True)])
+
+
+def ceiling(table: Table, images: ImageSet) -> None:
+    """How near a step comes to what this machine multiplies at best."""
+    gan = GAN(Config(precision="auto"))
+    dtype = torch.bfloat16 if gan.autocast else torch.float32
+    a, b = (torch.randn(2048, 2048, device=gan.device).to(dtype) for _ in range(2))
+    for _ in range(3):
+        a @ b
+
+    def multiply() -> None:
+        for _ in range(10):
+            (a @ b)[0, 0].item()
+
+    best = [10 * 2 * 2048**3 / seconds(multiply) / 1e9 for _ in range(5)]
+    table.row(f"products of matrices, {str(dtype)[6:]}", best, "GFLOP/s")
+    real = images.batch(np.arange(128), gan.device)
+    with FlopCounterMode(display=False) as counter:
+        train_step(gan, real, gan.noise(128))
+    work = counter.get_total_flops() / 128 / 1e9
+    table.row("one image through a step at width 64", [work], "GFLOP")
+    speeds = steady(gan.config, images, 60)
+    table.row("width 64, batch 128, training alone", speeds, "images/s")
+    table.row("… of the products' speed", [100 * speed * work / statistics.median(best) for speed in speeds], "%")
+
+
+def overheads(table: Table, images: ImageSet, temporary: Path) -> None:
+    """What notebook 3's loop does besides training, as a share of the time."""
+    config = Config.from_file(Path(__file__).parents[1] / "configs/cpu.yaml").replace(epochs=3, evaluate_every=0)
+    gan, spent, trained = GAN(config), 0.0, 0.0
+    folder = temporary / "run"
+    folder.mkdir()
+    with open_run(config, folder, gan=gan, images=images) as run:
+        for report in fit(gan, images):
+            began = time.perf_counter()
+            log_report(run, report)
+            if report.sample_due:
+                log_images(run, to_grid(gan.sample()), report.step)
+            if report.checkpoint_due:
+                run.wait()
+                gan.save(folder / "checkpoint.pt", images)
+            spent += time.perf_counter() - began
+            trained += len(report.steps) * config.batch_size / report.images_per_second
+    table.row(f"tracking, grids and checkpoints as in configs/cpu.yaml, {gan.step} steps", [100 * spent / trained], "%")
+
+
+def memory(table: Table, temporary: Path) -> None:
+    """Private memory and speed of 10,000 images and of 200,000, each in a process of its own."""
+    for count in (10_000, 200_000):
+        path = temporary / f"{count}.npy"
+        pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 3, 64, 64))
+        random = np.random.default_rng(0)
+        for start in range(0, count, 10_000):
+            pixels[start : start + 10_000] = random.integers(0, 256, (10_000, 3, 64, 64), dtype=np.uint8)
+        pixels.flush()
+        del pixels
+        command = [sys.executable, __file__, "--memory-of", str(path)]
+        megabytes, speeds = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        table.row(f"private memory, training on {count:,} images", [megabytes], "MB")
+        table.row(f"modern, {count:,} images", speeds, "images/s")
+        path.unlink()
+
+
+def memory_of(path: str) -> None:
+    """For `memory`: train on a .npy of images, and print what that took."""
+    import psutil
+
+    pixels = np.load(path, mmap_mode="c")
+    none = np.zeros((len(pixels), 0), np.int8)
+    images = ImageSet(pixels, [], [], none, np.full(len(pixels), -1, np.int8), [], "", path)
+    speeds = steady(Config.from_dict({"recipe": "modern"}), images, 80)
+    print(json.dumps([psutil.Process().memory_full_info().uss / 1e6, speeds]))
+
+
+def on_gpu(table: Table, images: ImageSet) -> None:
+    """The fast path, and what each of its parts brings; one line where there is no GPU."""
+    if not torch.cuda.is_available():
+        table.row("any CUDA GPU", "not measured: none is here")
+        return
+    fast = Config(precision="auto", flip=True)
+    for what, config in {
+        "bf16, CUDA graph": fast,
+        "bf16, no graph": fast.replace(cuda_graphs=False),
+        "fp32, CUDA graph": fast.replace(precision="fp32"),
+        "fp32, no graph: the articles' step": Config(cuda_graphs=False),
+    }.items():
+        table.row(f"GPU, width 64, batch 128, {what}", steady(config.replace(), images, 2000), "images/s")
+    import dcgan_lib.feed
+
+    share, dcgan_lib.feed.SHARE = dcgan_lib.feed.SHARE, 0.0
+    table.row("GPU, bf16, CUDA graph, images streamed from the host", steady(fast, images, 2000), "images/s")
+    dcgan_lib.feed.SHARE = share
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="data/faces", help="a zip or folder of images (drawn, if it is not there)")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    if options.memory_of:
+        return memory_of(options.memory_of)
+    if options.data == "data/faces":
+        draw_faces(options.data)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        temporary = Path(name)
+        table = Table()
+        table.row("machine", machine())
+        images = prepare(options.data, cache=temporary / "cache")
+        for workers in (1, None):
+            speeds = []
+            for number in range(REPEATS):
+                again = partial(prepare, options.data, cache=temporary / f"{workers}-{number}", workers=workers)
+                took = seconds(lambda again=again: again(progress=bare))
+                speeds.append(len(images) / took)
+            table.row(f"`prepare`, {len(images):,} JPEGs, {'1 worker' if workers else 'all cores'}", speeds, "images/s")
+        compare_with_plain(table, options.data, temporary, "cuda" if torch.cuda.is_available() else "cpu")
+        ceiling(table, images)
+        modern = Config.from_dict({"recipe": "modern", "data": options.data})
+        table.row("modern, training alone", steady(modern, images, 200), "images/s")
+        table.row("… in fp32", steady(modern.replace(precision="fp32"), images, 100), "images/s")
+        overheads(table, images, temporary)
+        evaluator = Evaluator(images, hold_out=True)
+        gan = GAN(modern)
+        table.row(
+            "evaluation of 2,000 images without a judge", [seconds(lambda: evaluator(gan)) for _ in range(3)], "s"
+        )
+        memory(table, temporary)
+        on_gpu(table, images)
+    what = (
+        f"`python benchmarks/bench.py --data …`, {len(images):,} images"
+        if options.data != "data/faces"
+        else "`make bench`"
+    )
+    text = "\n".join(table.lines)
+    minutes = (time.perf_counter() - began) / 60
+    replace_part(
+        "GPU" if torch.cuda.is_available() else "CPU", f"{date.today()}, {what}, {minutes:.0f} minutes.\n\n{text}"
+    )
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Memory that is freed stays with the process on glibc, and nothing is asked of any other system."""
+
+import ctypes
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dcgan_lib.device import keep_freed_memory
+
+FAULTS = """
+import resource
+import torch
+from dcgan_lib.device import keep_freed_memory
+
+def last_faults():
+    for _ in range(12):  # the first few still fill the heap
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(10 * 2**20)  # 40 MB, which glibc by itself takes from the system and gives back each time
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+given_back = last_faults()
+keep_freed_memory()
+keep_freed_memory()
+print(given_back, last_faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
+def test_a_large_tensor_takes_the_pages_of_the_one_before_it():
+    command = [sys.executable, "-c", FAULTS]  # a process of its own: what is set here lasts
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
+    given_back, kept = map(int, done.stdout.split())
+    assert kept < given_back / 10
+
+
+def test_where_there_is_no_glibc_nothing_is_set(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(ctypes, "CDLL", lambda _: object())  # as musl, which has no mallopt
+        patch.setattr(sys, "platform", "linux")
+        keep_freed_memory()
+        patch.setattr(ctypes, "CDLL", None)
+        for system in ("darwin", "win32"):
+            patch.setattr(sys, "platform", system)
+            keep_freed_memory()

@@ -1,0 +1,260 @@
+"""Scores of generated images beside those of real ones, the best checkpoint, and the command that prints a table."""
+
+import dataclasses
+import json
+import sys
+import types
+import warnings
+from functools import partial
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dcgan_lib import evaluate, metrics
+from dcgan_lib.data import ImageSet, to_floats
+from dcgan_lib.evaluate import Evaluator, fid_and_kid, keep_best, main
+from dcgan_lib.gan import GAN
+from dcgan_lib.train import fit
+
+
+class Reader:
+    """Stands for a judge: its attributes are whether each colour is strong, its features how strong they are."""
+
+    accuracy = 0.9
+
+    def read(self, pixels):
+        colours = metrics.as_floats(pixels).mean((2, 3))
+        return colours, colours > 0
+
+
+def scenes(count, seed):
+    """Images of one of eight plain colours each, with noise: (count, 3, 32, 32) uint8."""
+    random = np.random.default_rng(seed)
+    colours = random.choice([-60, 60], (count, 3, 1, 1))
+    return (128 + colours + random.normal(0, 20, (count, 3, 32, 32))).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Fewer patches than a real measurement has."""
+    monkeypatch.setattr(metrics, "sliced_wasserstein", partial(metrics.sliced_wasserstein, patches=2048, directions=64))
+
+
+@pytest.fixture
+def real(images) -> ImageSet:
+    """400 scenes, of which the last 100 are the test split."""
+    partition = np.repeat(np.array([0, 2], np.int8), [300, 100])
+    return dataclasses.replace(images, images=scenes(400, seed=0), partition=partition)
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """The folder of a run on 40 scenes, with a checkpoint."""
+    (tmp_path / "data").mkdir()
+    for i, scene in enumerate(scenes(40, seed=0)):
+        Image.fromarray(scene.transpose(1, 2, 0)).save(tmp_path / f"data/{i:02d}.png")
+    (tmp_path / "run").mkdir()
+    GAN(tiny.replace(data=tmp_path / "data")).save(tmp_path / "run/checkpoint.pt")
+    return tmp_path / "run"
+
+
+def rows_of(pixels):
+    """The images as a set, to see which are among them."""
+    return {image.numpy().tobytes() for image in pixels}
+
+
+def test_with_hold_out_fakes_are_compared_with_the_test_split(real):
+    evaluator = Evaluator(real, hold_out=True)
+    assert rows_of(evaluator.real) == rows_of(torch.from_numpy(real.images[300:]))
+    assert rows_of(evaluator.training) == rows_of(torch.from_numpy(real.images[:300]))
+    assert rows_of(evaluator.others) <= rows_of(evaluator.training)
+
+
+@pytest.mark.parametrize("count", [50, 2000])
+def test_without_it_two_halves_of_the_training_images_are_compared_with_each_other(real, count):
+    evaluator = Evaluator(real, hold_out=False, count=count)
+    assert len(evaluator.real) == len(evaluator.others) == min(count, 200)
+    assert not rows_of(evaluator.real) & rows_of(evaluator.others)
+    assert "novelty" not in evaluator.floor()
+
+
+def test_new_images_of_the_same_kind_are_near_the_floor_and_noise_is_not(real):
+    evaluator = Evaluator(real, hold_out=True, judge=Reader())
+    floor, fresh = evaluator.floor(), evaluator.compare(torch.from_numpy(scenes(300, seed=1)))
+    random = torch.Generator().manual_seed(0)
+    noise = evaluator.compare(torch.rand(300, 3, 32, 32, generator=random) * 2 - 1)
+    assert set(floor) == set(fresh) == set(evaluate.MEANING) - {"swd_", "fid", "kid"} | {"swd_32", "swd_16"}
+    for name in ("swd", "frechet", "kernel"):
+        assert noise[name] > 3 * max(floor[name], abs(fresh[name])), name
+    assert fresh["swd"] == pytest.approx((fresh["swd_32"] + fresh["swd_16"]) / 2)
+    assert fresh["diversity"] == pytest.approx(1, abs=0.1)
+    assert fresh["novelty"] == pytest.approx(1, abs=0.1)
+    assert floor["novelty"] == 1
+    assert fresh["combinations"] == floor["combinations"] == 1
+
+
+def test_the_reference_itself_has_the_best_scores(real):
+    evaluator = Evaluator(real, hold_out=True, judge=Reader())
+    scores = evaluator.compare(evaluator.real)
+    assert scores["frechet"] == pytest.approx(0, abs=1e-6)
+    assert scores["attribute_error"] == 0
+    assert scores["diversity"] == scores["novelty"] == scores["combinations"] == 1
+    assert evaluator.compare(evaluator.real[:4])["combinations"] == 1  # of as many, not of all
+
+
+def test_a_collapsed_generator_has_no_diversity_and_one_combination(real):
+    evaluator = Evaluator(real, hold_out=True, judge=Reader())
+    scores = evaluator.compare(torch.ones(200, 3, 32, 32))
+    assert scores["diversity"] == 0
+    assert scores["combinations"] == 1 / 8
+    share = (real.images[300:].mean((2, 3)) > 127.5).mean()
+    assert scores["attribute_error"] == pytest.approx(1 - share)
+    assert scores["kernel"] > 100 * abs(evaluator.floor()["kernel"])
+
+
+def test_copies_of_training_images_are_not_new(real):
+    evaluator = Evaluator(real, hold_out=True)
+    assert evaluator.compare(evaluator.training[:50])["novelty"] == 0
+    nearly = to_floats(evaluator.training[:50]) + 0.01
+    assert evaluator.compare(nearly)["novelty"] < 0.1
+
+
+def test_images_that_are_all_copies_say_nothing_about_variety(real):
+    real.images[:] = real.images[0]
+    scores = Evaluator(real, hold_out=True).compare(torch.from_numpy(scenes(20, seed=1)))
+    assert np.isnan([scores["diversity"], scores["novelty"]]).all()
+
+
+def test_the_same_gan_has_the_same_scores_whatever_was_drawn_before(real, tiny):
+    tiny = tiny.replace(image_size=32)
+    gan, evaluator = GAN(tiny), Evaluator(real, hold_out=True, count=50)
+    first = evaluator(gan)
+    torch.rand(3)
+    gan.noise(3)
+    assert evaluator(gan) == first
+    assert Evaluator(real, hold_out=True, count=50)(gan) == first
+    assert evaluator(GAN(tiny.replace(seed=1))) != first
+
+
+def test_evaluating_leaves_the_training_as_it_was(real, tiny, tmp_path):
+    gan = GAN(tiny.replace(image_size=32, average_half_life=10, batch_size=100, epochs=1))
+    list(fit(gan, real))
+
+    def state():  # weights, optimisers, BatchNorm's statistics, the run's noise and all global random states
+        gan.save(tmp_path / "state.pt")
+        return (tmp_path / "state.pt").read_bytes()
+
+    before = state()
+    evaluator = Evaluator(real, hold_out=True, count=50, judge=Reader())
+    evaluator(gan)
+    evaluator.floor()
+    assert state() == before
+    assert gan.generator.training
+    gan.noise(1)
+    assert state() != before
+
+
+def test_only_the_lowest_score_is_kept_over_a_resume(tiny, tmp_path):
+    gan, kept = GAN(tiny), []
+    for gan.step, swd in enumerate([5.0, float("nan"), 7.0, 3.0, 3.0, 4.0]):
+        kept.append(keep_best(gan, tmp_path, {"swd": swd, "frechet": -swd}, None))
+    assert kept == [True, False, False, True, False, False]
+    assert GAN.load(tmp_path / "best.pt").step == 3
+    assert json.loads((tmp_path / "best.json").read_text()) == {"step": 3, "scores": {"swd": 3.0, "frechet": -3.0}}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.pt"]
+    assert keep_best(gan, str(tmp_path), {"swd": 9.0, "frechet": -9.0}, None, by="frechet")
+
+
+@pytest.mark.parametrize("text", ["", '{"scores": {"sw', "[]", '{"scores": {}}', '{"scores": {"swd": null}}', "\udcff"])
+def test_a_damaged_record_of_the_best_is_begun_anew(tiny, tmp_path, text):
+    (tmp_path / "best.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    assert keep_best(GAN(tiny), tmp_path, {"swd": 5.0}, None)
+    assert not keep_best(GAN(tiny), tmp_path, {"swd": 6.0}, None)
+
+
+def inception(monkeypatch, answer):
+    """Put a stand-in for torch-fidelity in its place: `answer` is called as `calculate_metrics`."""
+    monkeypatch.setitem(sys.modules, "torch_fidelity", types.SimpleNamespace(calculate_metrics=answer))
+
+
+def test_fid_and_kid_are_told_of_bytes_and_kid_times_1000(monkeypatch):
+    calls = []
+
+    def answer(**arguments):
+        calls.append(arguments)
+        return {"frechet_inception_distance": 12.5, "kernel_inception_distance_mean": 0.004}
+
+    inception(monkeypatch, answer)
+    monkeypatch.setattr(evaluate, "FEWEST_FOR_FID", 20)
+    pixels = torch.from_numpy(scenes(30, seed=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fid_and_kid(to_floats(pixels[:20]), pixels)
+    assert found == {"fid": 12.5, "kid": pytest.approx(4)}
+    fake, real = (torch.stack(list(calls[0][name])) for name in ("input1", "input2"))
+    assert fake.dtype == real.dtype == torch.uint8
+    assert torch.equal(fake, pixels[:20])
+    assert torch.equal(real, pixels)
+    assert calls[0]["kid_subset_size"] == 20
+    with pytest.warns(UserWarning, match="FID of 19 images comes out too high; .* or take 20 a side"):
+        fid_and_kid(pixels[:19], pixels)
+
+
+def test_without_torch_fidelity_or_its_weights_one_line_says_what_to_do(monkeypatch):
+    def offline(**arguments):
+        raise URLError("no route to host")
+
+    pixels = torch.from_numpy(scenes(4, seed=0))
+    monkeypatch.setattr(evaluate, "FEWEST_FOR_FID", 2)
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)  # as if it were not installed
+    with pytest.raises(RuntimeError, match=r"^FID and KID need a package: pip install -r requirements-fid\.txt$"):
+        fid_and_kid(pixels, pixels)
+    inception(monkeypatch, offline)
+    with pytest.raises(RuntimeError, match=r"^Inception's weights cannot be downloaded \(.*no route to host.*\): .*$"):
+        fid_and_kid(pixels, pixels)
+
+
+@pytest.mark.parametrize("checkpoint", ["", "checkpoint.pt"])
+def test_the_command_prints_a_table(run, tmp_path, capsys, checkpoint):
+    main([str(run / checkpoint), "--count", "10", "--cache", str(tmp_path / "cache")])
+    title, head, *rows, seconds = capsys.readouterr().out.splitlines()
+    assert title == "step 0: 10 fakes against 10 training images (hold_out is off)"
+    assert head.split() == ["fakes", "real"]
+    assert [row.split()[0] for row in rows] == ["swd", "swd_16", "diversity"]
+    fakes, real = (float(text) for text in rows[0].split()[1:3])
+    assert fakes > real > 0
+    assert rows[1].endswith("at that many pixels a side")
+    assert seconds.endswith(" s")
+
+
+def test_the_command_has_more_to_say_with_a_judge_a_test_split_and_inception(run, tiny, tmp_path, capsys, monkeypatch):
+    answer = {"frechet_inception_distance": 12.5, "kernel_inception_distance_mean": 0.004}
+    inception(monkeypatch, lambda **_: answer)
+    monkeypatch.setattr(evaluate, "judge_of", lambda *_: Reader())
+    GAN(tiny.replace(data="moved", hold_out=True)).save(run / "checkpoint.pt")
+    with pytest.warns(UserWarning, match="FID of 4 images"):
+        main([str(run), "--count", "10", "--fid", "--data", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")])
+    out = capsys.readouterr().out
+    assert "against 4 held-out images\nthe judge reads 90.0% of held-out attributes right\n" in out
+    for name in ("novelty", "frechet", "kernel", "attribute_error", "combinations", "fid", "kid"):
+        assert f"{evaluate.MEANING[name]}\n" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith(("fid ", "kid "))] == ["12.5", "4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], r"no checkpoint at nowhere: train first"),
+        (["{run}", "--data", "nowhere"], r"no data at nowhere \("),
+        (["{run}", "--count", "1"], r"at least 2 of each$"),
+        (["{run}", "--fid", "--count", "4"], r"pip install -r requirements-fid\.txt$"),
+    ],
+)
+def test_what_is_in_the_way_is_told_in_one_line(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(SystemExit, match=message) as end:
+        main([each.format(run=run) for each in arguments] + ["--cache", str(tmp_path / "cache")])
+    assert "\n" not in end.value.code
