@@ -22,10 +22,11 @@ REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every"
 COMPUTING = frozenset({"device", "cuda_graphs"})
 
 #: Named sets of values, for `recipe: NAME` in a mapping or a file of settings. "paper" is what the articles have, and
-#: `Config`'s defaults; "modern" is what benchmarks/RESULTS.md found to learn fastest on a CPU.
+#: `Config`'s defaults; "modern" is what learns fastest on a CPU (benchmarks/RESULTS.md).
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": {
         "flip": False,
+        "hold_out": False,
         "generator_width": 64,
         "discriminator_width": 64,
         "batch_size": 128,
@@ -37,13 +38,14 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "modern": {
         "flip": True,
+        "hold_out": True,
         "generator_width": 32,
         "discriminator_width": 32,
         "batch_size": 64,
-        "learning_rate_d": 4e-4,
-        "learning_rate_g": 4e-4,
+        "learning_rate_d": 6e-4,
+        "learning_rate_g": 6e-4,
         "label_smoothing": 0.1,
-        "average_half_life": 1000,
+        "average_half_life": 20_000,
         "precision": "auto",
     },
 }

@@ -192,7 +192,7 @@ def _write_images(
     """
     good, skipped, digest = [], [], hashlib.sha256(str(shape[1:]).encode())
     decoded = enumerate(_decode_all(read, shape, workers))
-    with path.open("wb") as file, warnings.catch_warnings():
+    with path.open("wb", buffering=1 << 20) as file, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)  # refused from the header on
         _write_header(file, shape)
         for index, image in progress(decoded, total=shape[0], desc="preparing", unit="image"):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dcgan_lib import checkpoint
 from dcgan_lib.config import COMPUTING, REPORTING, Config
@@ -13,6 +13,7 @@ from dcgan_lib.data import ImageSet
 from dcgan_lib.device import choose_device, choose_precision
 from dcgan_lib.models import Discriminator, Generator, init_weights
 
+MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
 AVERAGED_SHARE = 0.02  # of the images seen, that the half-life of the averaged weights is at first
 
 
@@ -44,6 +45,7 @@ class GAN:
         self.generator = generator.to(self.device, memory_format=layout)
         self.discriminator = discriminator.to(self.device, memory_format=layout)
         self.averaged = copy.deepcopy(self.generator) if config.average_half_life else None
+        self.measured_at: int | None = None  # the step for which the averaged generator's statistics stand
 
         adam = {"betas": (config.beta1, config.beta2), "fused": self.device.type in {"cpu", "cuda"}}
         adam["capturable"] = self.device.type == "cuda"  # its count of steps on the GPU, for `GraphedStep`
@@ -59,9 +61,11 @@ class GAN:
     def sample(self, z: Tensor | None = None) -> Tensor:
         """Images (N, channels, size, size) in [-1, 1], on the CPU, from z (N, latent_dim) or from `fixed_noise`.
 
-        Drawn by the averaged generator where there is one, in eval mode: each image depends on its own z alone, and
-        BatchNorm's statistics stay as they are.
+        Drawn by the averaged generator where there is one, with statistics fitted to it, in eval mode: each image
+        depends on its own z alone, and what training uses stays as it is.
         """
+        if self.averaged and self.measured_at != self.step:
+            self.fit_statistics()
         network = self.averaged or self.generator
         was_training = network.training
         parts = (self.fixed_noise if z is None else z).to(self.device).split(256)  # memory stays flat for thousands
@@ -73,15 +77,31 @@ class GAN:
 
     @torch.no_grad()
     def update_average(self, images: int) -> None:
-        """Move the averaged generator, BatchNorm's statistics included, towards the current one by `images` images.
+        """Move the averaged generator's weights towards the current one's by `images` images.
 
         The half-life is the Config's, but at first no more than a 50th of the images seen: a G that changes fast would
         else be mixed with what it was long ago (the ramp of Karras et al. 2020, with a shorter memory).
         """
         half_life = min(self.config.average_half_life, max(images, self.step * self.config.batch_size * AVERAGED_SHARE))
-        ours, theirs = (list(network.state_dict().values()) for network in (self.averaged, self.generator))
-        floats = [i for i, value in enumerate(ours) if value.is_floating_point()]  # all but BatchNorm's counts
-        torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - 0.5 ** (images / half_life))
+        ours, theirs = (list(network.parameters()) for network in (self.averaged, self.generator))
+        torch._foreach_lerp_(ours, theirs, 1 - 0.5 ** (images / half_life))
+
+    @torch.no_grad()
+    def fit_statistics(self) -> None:
+        """Measure BatchNorm's statistics of the averaged generator anew, on `MEASURED` noise vectors of its own.
+
+        Those of the current generator, averaged as the weights are, are not what these weights make of noise: the
+        images come out blurred and off in tone (Izmailov et al. 2018, section 3, say the same of averaged classifiers).
+        """
+        random = torch.Generator(self.device).manual_seed(0)
+        z = torch.randn(MEASURED, self.config.latent_dim, generator=random, device=self.device)
+        layers = [module for module in self.averaged.modules() if isinstance(module, nn.BatchNorm2d)]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # one batch: its own mean and variance
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            self.averaged.train()(z)
+        self.measured_at = self.step
 
     def is_finite(self) -> bool:
         """Whether no weight of either network is NaN or infinite; waits for the device."""
@@ -111,7 +131,7 @@ class GAN:
                 own = {option: part.defaults[option] for option in ("fused", "capturable")}
                 values = values | {"param_groups": [group | own for group in values["param_groups"]]}
             part.load_state_dict(values)
-        self.step = state["step"]
+        self.step, self.measured_at = state["step"], None
         self.fixed_noise = state["noise"]["fixed"].to(self.device)
         if state["noise"]["device"] == self.device.type:
             self.random.set_state(state["noise"]["random"].cpu())

@@ -87,8 +87,6 @@ def find_images(path: str | Path, max_images: int = 0) -> Source:
 
 def decode(data: bytes, image_size: int, channels: int) -> np.ndarray:
     """An image file's bytes → (channels, image_size, image_size) uint8; every kind of error for a damaged one."""
-    import torchvision.transforms.functional as F  # a second to import, spared where all is prepared
-
     if not data:
         raise ValueError("the file is empty")
     try:
@@ -103,11 +101,16 @@ def decode(data: bytes, image_size: int, channels: int) -> np.ndarray:
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    image = image.convert("RGB")
+    if image.mode != "RGB":  # else it would be copied
+        image = image.convert("RGB")
     if channels == 1:
         image = image.convert("L")
-    image = F.center_crop(F.resize(image, image_size), image_size)
-    return np.ascontiguousarray(np.asarray(image).reshape(image_size, image_size, channels).transpose(2, 0, 1))
+    short = min(image.size)
+    width, height = (int(image_size * side / short) for side in image.size)
+    left, top = round((width - image_size) / 2), round((height - image_size) / 2)
+    pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
+    square = pixels[top : top + image_size, left : left + image_size]
+    return np.ascontiguousarray(square.transpose(2, 0, 1))
 
 
 def read_labels(lists: dict[str, bytes], names: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:

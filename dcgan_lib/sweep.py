@@ -178,13 +178,13 @@ def _prepare(planned: list[Planned]) -> dict[str, int]:
     problems: dict[str, str] = {}
     for each in planned:
         config = each.config
-        images = (config.data, config.image_size, config.channels, config.max_images)
+        images = (config.data, config.image_size, config.channels, config.max_images, config.hold_out)
         try:
             if here and not gpus_for(config.device):  # what is there isn't tried: that would take a GPU's memory
                 choose_device(config.device)
             if images not in counts:
                 counts[images] = 0
-                counts[images] = len(get_ready(config))
+                counts[images] = len(get_ready(config).rows(config.hold_out))
             if 0 < counts[images] < config.batch_size:
                 raise ValueError(f"batch_size is {config.batch_size}, but there are {counts[images]} images: lower it")
             totals[each.name] = math.ceil(counts[images] / config.batch_size) * config.epochs

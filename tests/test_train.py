@@ -230,7 +230,7 @@ def test_sampling_and_reporting_change_nothing_in_training(tiny, images):
 
 def test_fewer_images_than_a_batch_is_told_before_training(tiny, images):
     gan = GAN(tiny.replace(batch_size=32))
-    with pytest.raises(ValueError, match=r"batch_size is 32, but memory has 20 images to train on: lower it"):
+    with pytest.raises(ValueError, match=r"batch_size is 32, but memory has 20 images: lower it"):
         next(fit(gan, images))
 
 
