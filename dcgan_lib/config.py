@@ -178,15 +178,22 @@ class Config:
         """The Config that a notebook's parameters describe, from its `globals()`.
 
         `also` names the parameters that are none of Config's. papermill only warns of a parameter that the
-        notebook doesn't have; here it is a `ValueError`, told from the cell that papermill injected.
+        notebook doesn't have; here it is a `ValueError`, told from the cell that papermill injected. A `recipe` in that
+        cell comes before the notebook's own values, and after the others in it.
         """
-        known = (*cls.names(), *also)
+        known = (*cls.names(), "recipe", *also)
+        passed = []
         for source in namespace.get("In", ()):
             if source.startswith("# Parameters\n"):
                 for name in (line.split(" = ")[0] for line in source.splitlines() if " = " in line):
                     if name.isidentifier() and name not in known:
                         raise ValueError(f"papermill passed {name!r}, no parameter here{nearest(name, known)}")
-        return cls(**{name: namespace[name] for name in cls.names() if name in namespace})
+                    passed.append(name)
+        values = {name: namespace[name] for name in cls.names() if name in namespace}
+        chosen = {name: namespace[name] for name in passed if name in cls.names()}
+        if "recipe" in passed:
+            chosen = _expanded({"recipe": namespace["recipe"]} | chosen)
+        return cls(**values | chosen)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain numbers and strings, for JSON, YAML, Neptune or a checkpoint."""

@@ -114,6 +114,16 @@ def test_from_notebook_refuses_a_parameter_that_papermill_made_up():
         Config.from_notebook(namespace)
 
 
+def test_a_recipe_that_papermill_passes_wins_over_the_notebooks_values_and_not_over_those_beside_it():
+    cell = {"batch_size": 16, "learning_rate_d": 1e-3, "epochs": 2, "recipe": "modern"}
+    namespace = cell | {
+        "learning_rate_d": 5e-4,
+        "In": ["", "# Parameters\nrecipe = 'modern'\nlearning_rate_d = 5e-4\n"],
+    }
+    config = Config.from_notebook(namespace)
+    assert (config.batch_size, config.learning_rate_d, config.epochs) == (RECIPES["modern"]["batch_size"], 5e-4, 2)
+
+
 def test_differences_name_both_values():
     assert Config(seed=1).differences(Config(seed=2)) == {"seed": (1, 2)}
 

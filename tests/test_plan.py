@@ -61,7 +61,7 @@ def test_names_suit_every_file_system_and_are_unique(write):
     assert names[3] == "my-data-data=none"
 
 
-@pytest.mark.parametrize("name", ["epochs", "learning-rates", "width"])
+@pytest.mark.parametrize("name", ["epochs", "learning-rates", "recipe", "width"])
 def test_the_sweeps_that_ship_can_be_planned(name):
     runs = plan(SWEEPS / f"{name}.yaml")
     assert all(run.config.data == "data/faces" for run in runs)
