@@ -1,5 +1,6 @@
 """What a sweep's file asks for, spelt out: a name and a Config for each run, checked before anything starts."""
 
+import contextlib
 import itertools
 import re
 from dataclasses import dataclass
@@ -156,6 +157,8 @@ def _by_label(runs: list[Any] | dict[Any, Any]) -> dict[Any, Any]:
 
 def _changed(config: Config, settings: dict[str, Any], where: str, problems: list[str]) -> Config:
     """The Config with these settings, as far as they are possible; the others are added to the problems."""
+    with contextlib.suppress(TypeError, ValueError):  # all at once: one may allow another
+        return config.replace(**{str(name): value for name, value in settings.items()})
     for name, value in settings.items():
         try:
             config = config.replace(**{str(name): value})

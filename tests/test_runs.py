@@ -315,7 +315,9 @@ def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
 def test_the_table_fits_120_columns_however_much_differs(tmp_path):
     write_run(tmp_path / "first-with-a-very-long-name-of-its-own-indeed")
     other = {
-        name: value * 2 for name, value in Config().to_dict().items() if name.endswith(("_every", "size", "width"))
+        name: value * 2
+        for name, value in Config().to_dict().items()
+        if value and name.endswith(("_every", "size", "width"))
     }
     write_run(tmp_path / "second", **other, data="x\n\x1b[31m" + "y" * 100, epochs=9)
     text = runs.table(load_runs(tmp_path))
