@@ -22,6 +22,7 @@ from tqdm import tqdm
 from dcgan_lib import sources
 
 FORMAT = 2  # of the cache: raise it when the same images would be prepared differently
+CHUNK = 64  # images that a thread prepares at a time, of large ones fewer: about 1 MB of pixels
 MOST_BAD = 0.05  # share of unreadable images above which the source itself must be at fault
 
 
@@ -120,15 +121,14 @@ def prepare(
     prepared = _load(folder, str(source))
     if prepared is not None:
         return prepared
-    with found.reading() as read:
-        try:
-            _build(folder, found, read, shape, progress, workers or min(os.cpu_count() or 1, 8))
-        except OSError as error:  # never the source's: an image that cannot be read is skipped
-            raise OSError(
-                error.errno,
-                f"cannot write the cache in {cache.resolve()}: {error.strerror or error}; it needs "
-                f"{np.prod(shape) / 1e6:,.1f} MB there, or pass another folder as cache=",
-            ) from error
+    try:
+        _build(folder, found, shape, progress, workers or min(os.cpu_count() or 1, 8))
+    except OSError as error:  # never the source's: an image that cannot be read is skipped
+        raise OSError(
+            error.errno,
+            f"cannot write the cache in {cache.resolve()}: {error.strerror or error}; it needs "
+            f"{np.prod(shape) / 1e6:,.1f} MB there, or pass another folder as cache=",
+        ) from error
     prepared = _load(folder, str(source))
     if prepared.skipped:
         warnings.warn(
@@ -142,7 +142,6 @@ def prepare(
 def _build(
     folder: Path,
     found: sources.Source,
-    read: Callable[[int], bytes],
     shape: tuple[int, ...],
     progress: Callable[..., Iterable],
     workers: int,
@@ -166,7 +165,7 @@ def _build(
         try:
             partial.mkdir()
             columns, attributes, partition = sources.read_labels(found.lists, found.names)
-            good, skipped, digest = _write_images(partial / "images.npy", found, read, shape, progress, workers)
+            good, skipped, digest = _write_images(partial / "images.npy", found, shape, progress, workers)
             np.save(partial / "labels.npy", np.column_stack([partition, attributes])[good])
             names = [found.names[index] for index in good]
             meta = {"source": str(found.path.resolve()), "fingerprint": digest, "names": names}
@@ -181,7 +180,6 @@ def _build(
 def _write_images(
     path: Path,
     found: sources.Source,
-    read: Callable[[int], bytes],
     shape: tuple[int, ...],
     progress: Callable[..., Iterable],
     workers: int,
@@ -191,17 +189,21 @@ def _write_images(
     Plain writes, not a memory map: on a full disk those raise an error, where a map kills the process.
     """
     good, skipped, digest = [], [], hashlib.sha256(str(shape[1:]).encode())
-    decoded = enumerate(_decode_all(read, shape, workers))
-    with path.open("wb", buffering=1 << 20) as file, warnings.catch_warnings():
+
+    def reasons(file: BinaryIO) -> Iterator[str]:
+        for pixels, chunk in _decode_all(found, shape, workers):
+            file.write(pixels)
+            digest.update(pixels)
+            yield from chunk
+
+    with path.open("wb") as file, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)  # refused from the header on
         _write_header(file, shape)
-        for index, image in progress(decoded, total=shape[0], desc="preparing", unit="image"):
-            if isinstance(image, np.ndarray):
+        for index, reason in enumerate(progress(reasons(file), total=shape[0], desc="preparing", unit="image")):
+            if not reason:
                 good.append(index)
-                file.write(image)
-                digest.update(image)
                 continue
-            skipped.append((found.names[index], image))
+            skipped.append((found.names[index], reason))
             if len(skipped) > MOST_BAD * shape[0]:
                 raise ValueError(
                     f"{found.path}: {len(skipped)} of the first {index + 1} images cannot be read, "
@@ -216,30 +218,35 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _decode_all(read: Callable[[int], bytes], shape: tuple[int, ...], workers: int) -> Iterator[np.ndarray | str]:
-    """Every image in order, (C, S, S) uint8, or the reason why it can't be read.
+def _decode_all(found: sources.Source, shape: tuple[int, ...], workers: int) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """All images in order, in chunks: the pixels of the readable ones, and of each why it can't be read, "" if it can.
 
-    In threads, as Pillow decodes and resizes without the interpreter's lock: nothing is pickled, so this works
-    in notebooks and on Windows. Only a few chunks are under way at a time, which keeps memory flat.
+    In threads, as Pillow decodes and resizes without the interpreter's lock: nothing is pickled and nothing has to
+    start, so this works in notebooks and on Windows. What holds them up is each other, so each opens the zip for itself
+    and hands over many images at a time. Only a few chunks are under way, which keeps memory flat.
     """
 
-    def decode_chunk(indices: range) -> list[np.ndarray | str]:
-        results = []
-        for index in indices:
-            try:
-                results.append(sources.decode(read(index), image_size=shape[2], channels=shape[1]))
-            except Exception as error:  # Pillow and zipfile raise a dozen kinds for damaged files
-                results.append(str(error) or type(error).__name__)
-        return results
+    def decode_chunk(indices: range) -> tuple[np.ndarray, list[str]]:
+        pixels, good, reasons = np.empty((len(indices), *shape[1:]), np.uint8), 0, []
+        with found.reading() as read:
+            for index in indices:
+                try:
+                    pixels[good] = sources.decode(read(index), image_size=shape[2], channels=shape[1])
+                    good += 1
+                    reasons.append("")
+                except Exception as error:  # Pillow and zipfile raise a dozen kinds for damaged files
+                    reasons.append(str(error) or type(error).__name__)
+        return pixels[:good], reasons
 
+    size = int(max(1, min(CHUNK, (1 << 20) // np.prod(shape[1:]))))
     with ThreadPoolExecutor(workers) as pool:
         pending = deque()
-        for start in range(0, shape[0], 16):
-            pending.append(pool.submit(decode_chunk, range(start, min(start + 16, shape[0]))))
+        for start in range(0, shape[0], size):
+            pending.append(pool.submit(decode_chunk, range(start, min(start + size, shape[0]))))
             if len(pending) > 2 * workers:
-                yield from pending.popleft().result()
+                yield pending.popleft().result()
         for chunk in pending:
-            yield from chunk.result()
+            yield chunk.result()
 
 
 def _load(folder: Path, source: str = "") -> ImageSet | None:

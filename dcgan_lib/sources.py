@@ -3,12 +3,14 @@
 import io
 import os
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -34,15 +36,19 @@ class Source:
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[int], bytes]]:
-        """Lend a function, safe in threads, that returns the contents of image i's file."""
-        with nullcontext() if self.members is None else zipfile.ZipFile(self.path) as archive:
+        """Lend a function, for one thread, that returns the contents of image i's file."""
+        with ExitStack() as stack:
+            archive = None
 
             def read(index: int) -> bytes:
+                nonlocal archive
                 if self.stamps[index][0] > MOST_BYTES:
                     raise ValueError(f"the file is larger than {MOST_BYTES >> 20} MB")
-                if archive is None:
+                if self.members is None:
                     return (self.path / self.names[index]).read_bytes()
-                return archive.read(self.members[index])
+                if archive is None:  # opened here, so that a zip that is gone is one that cannot be read
+                    archive = stack.enter_context(self.path.open("rb", buffering=1 << 16))  # neighbours are read ahead
+                return _read_member(archive, self.members[index])
 
             yield read
 
@@ -110,7 +116,7 @@ def decode(data: bytes, image_size: int, channels: int) -> np.ndarray:
     left, top = round((width - image_size) / 2), round((height - image_size) / 2)
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
     square = pixels[top : top + image_size, left : left + image_size]
-    return np.ascontiguousarray(square.transpose(2, 0, 1))
+    return square.transpose(2, 0, 1)
 
 
 def read_labels(lists: dict[str, bytes], names: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -172,6 +178,23 @@ def _open_zip(path: Path, lists: dict[str, bytes]) -> Source:
         ) from error
     stamps = [(members[name].file_size, members[name].CRC) for name in images]
     return Source(path, images, stamps, [members[name] for name in images], lists | _lists_at(path.parent) | inside)
+
+
+def _read_member(archive: BinaryIO, member: zipfile.ZipInfo) -> bytes:
+    """What `ZipFile.read` gives, from a file that is merely open: a ZipFile would list all members again."""
+    archive.seek(member.header_offset)
+    signature, name_length, extra_length = struct.unpack("<4s22xHH", archive.read(30))
+    if signature != b"PK\3\4":
+        raise zipfile.BadZipFile("Bad magic number for file header")
+    if member.flag_bits & 1:
+        raise RuntimeError(f"File {member.filename!r} is encrypted, password required for extraction")
+    archive.seek(name_length + extra_length, os.SEEK_CUR)
+    if member.compress_type != zipfile.ZIP_STORED:
+        return zipfile.ZipExtFile(archive, "r", member).read()
+    data = archive.read(member.compress_size)  # as JPEGs mostly are: in one go, for half of the time
+    if zlib.crc32(data) != member.CRC:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {member.filename!r}")
+    return data
 
 
 def _walk(folder: Path) -> tuple[Source, list[Path]]:

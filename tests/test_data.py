@@ -45,8 +45,8 @@ def save_images(folder, count, size=(12, 14), names="{:06d}.png"):
     return folder
 
 
-def zip_folder(folder, path, prefix=""):
-    with zipfile.ZipFile(path, "w") as archive:
+def zip_folder(folder, path, prefix="", compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for file in sorted(folder.rglob("*")):
             archive.write(file, prefix + file.relative_to(folder).as_posix())
     return path
@@ -148,7 +148,8 @@ def test_every_kind_of_source_gives_the_same_images(tmp_path, ready):
     assert expected.attribute_names == []
     assert expected.attributes.shape == (4, 0)
     assert expected.partition.tolist() == [-1] * 4
-    for source in (flat.parent, tree, official, official.parent, windows, deep.parent, str(deep)):
+    small = zip_folder(flat, tmp_path / "small.zip", compression=zipfile.ZIP_DEFLATED)
+    for source in (flat.parent, tree, official, official.parent, windows, deep.parent, str(deep), small):
         np.testing.assert_array_equal(ready(source).images, expected.images)
     assert ready(tree).names[0] == "class0/000001.png"
     assert ready(official.parent).names[0] == "img_align_celeba/000001.png"
@@ -423,13 +424,39 @@ def test_bad_images_are_skipped_named_and_counted(tmp_path, ready):
     assert ready(folder).skipped == prepared.skipped  # without a second warning
 
 
-def test_damaged_member_of_a_zip_is_skipped(tmp_path, ready):
-    packed = zip_folder(save_images(tmp_path / "images", 30), tmp_path / "images.zip")
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [({80: 255}, "Bad CRC-32|Error -3"), ({0: 255}, "Bad magic number"), ({6: 1, 8: 1}, "is encrypted")],
+    ids=["contents", "header", "encrypted"],
+)
+def test_damaged_member_of_a_zip_is_skipped(tmp_path, ready, compression, damage, reason):
+    folder = save_images(tmp_path / "images", 30)
+    packed = zip_folder(folder, tmp_path / "images.zip", compression=compression)
     content = bytearray(packed.read_bytes())
-    content[content.index(b"IDAT") + 20] ^= 255
+    for place, bits in damage.items():  # from the first member's header on; 8 is in its row of the zip's list
+        content[place + (content.index(b"PK\1\2") if place == 8 else 0)] ^= bits
     packed.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"1 of 30 .* 000001.png \(Bad CRC-32"):
-        assert len(ready(packed)) == 29
+    with pytest.warns(UserWarning, match=rf"1 of 30 .* 000001.png \(.*({reason})"):
+        prepared = ready(packed)
+    np.testing.assert_array_equal(prepared.images, ready(folder).images[1:])
+
+
+def test_members_are_found_behind_headers_of_any_length(tmp_path, ready):
+    folder = save_images(tmp_path / "images", 4)
+    with zipfile.ZipFile(tmp_path / "any.zip", "w") as archive:
+        for i, file in enumerate(sorted(folder.iterdir())):
+            with archive.open(file.name, "w", force_zip64=i % 2 == 1) as member:  # 20 bytes that the list knows not of
+                member.write(file.read_bytes())
+    np.testing.assert_array_equal(ready(tmp_path / "any.zip").images, ready(folder).images)
+
+
+def test_a_zip_that_goes_away_on_the_way_cannot_be_read(tmp_path, ready, monkeypatch):
+    packed = zip_folder(save_images(tmp_path / "images", 30), tmp_path / "images.zip")
+    read_labels = sources.read_labels
+    monkeypatch.setattr(sources, "read_labels", lambda *lists: (packed.unlink(), read_labels(*lists))[1])
+    with pytest.raises(ValueError, match=r"2 of the first 2 images cannot be read.*000001.png \(.*No such file"):
+        ready(packed)
 
 
 def test_too_many_bad_images_are_an_error_and_nothing_is_cached(tmp_path, ready):
