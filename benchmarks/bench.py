@@ -5,8 +5,6 @@ Takes under 15 minutes on 2 cores. What is compared runs in turn, several times;
 """
 
 import argparse
-import contextlib
-import io
 import json
 import statistics
 import subprocess
@@ -87,9 +85,10 @@ def loose_files(data: str, count: int, folder: Path) -> Path:
     return folder
 
 
-def from_files(config: Config, folder: Path, temporary: Path) -> float:
+def from_files(folder: str, settings: dict[str, Any]) -> float:
     """Images per second from files on disk to trained weights: decoded, cached, and one epoch of training."""
-    with tempfile.TemporaryDirectory(dir=temporary) as cache:
+    config = Config(data=folder, epochs=1, **settings)
+    with tempfile.TemporaryDirectory() as cache:
         began = time.perf_counter()
         images = prepare(folder, cache=cache, progress=bare)
         for _ in fit(GAN(quiet(config)), images):
@@ -97,10 +96,9 @@ def from_files(config: Config, folder: Path, temporary: Path) -> float:
         return len(images) / (time.perf_counter() - began)
 
 
-def plain_from_files(folder: Path, count: int, batch_size: int, device: str) -> float:
+def plain_from_files(folder: str, count: int, batch_size: int, device: str) -> float:
     """The same with the articles' loop."""
-    took = seconds(lambda: plain_loop.main(folder, None, 1, batch_size, device=device))
-    return count / took
+    return count / seconds(lambda: plain_loop.main(folder, None, 1, batch_size, device=device))
 
 
 def steady(config: Config, images: ImageSet, steps: int) -> list[float]:
@@ -116,15 +114,14 @@ def steady(config: Config, images: ImageSet, steps: int) -> list[float]:
 def compare_with_plain(table: Table, data: str, temporary: Path, device: str) -> None:
     """The two in turn, at the articles' width."""
     count = 1280 if device == "cpu" else 12_800
-    folder = loose_files(data, count, temporary / "loose")
+    folder = str(loose_files(data, count, temporary / "loose"))
     for batch_size in (64, 128):
-        base = Config(data=folder, batch_size=batch_size, epochs=1, device=device)
+        settings = {"batch_size": batch_size, "device": device}
         plain, ours, exact = [], [], []
         for _ in range(REPEATS):
-            with contextlib.redirect_stdout(io.StringIO()):
-                plain.append(plain_from_files(folder, count, batch_size, device))
-            ours.append(from_files(base.replace(precision="auto"), folder, temporary))
-            exact.append(from_files(base, folder, temporary))
+            plain.append(alone("plain_from_files", folder, count, batch_size, device))
+            ours.append(alone("from_files", folder, settings | {"precision": "auto"}))
+            exact.append(alone("from_files", folder, settings))
         where = f"width 64, batch {batch_size}, files to weights, {count:,} images"
         table.row(f"plain loop, {where}", plain, "images/s")
         table.row(f"`precision: auto`, {where}", ours, "images/s")
@@ -178,7 +175,9 @@ def overheads(table: Table, images: ImageSet, temporary: Path) -> None:
 
 
 def memory(table: Table, temporary: Path) -> None:
-    """Private memory and speed of 10,000 images and of 200,000, each in a process of its own."""
+    """Private memory and speed of 10,000 images and of 200,000; Linux tells it."""
+    if sys.platform != "linux":
+        return
     for count in (10_000, 200_000):
         path = temporary / f"{count}.npy"
         pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 3, 64, 64))
@@ -187,22 +186,29 @@ def memory(table: Table, temporary: Path) -> None:
             pixels[start : start + 10_000] = random.integers(0, 256, (10_000, 3, 64, 64), dtype=np.uint8)
         pixels.flush()
         del pixels
-        command = [sys.executable, __file__, "--memory-of", str(path)]
-        megabytes, speeds = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        megabytes, speeds = alone("memory_of", str(path))
         table.row(f"private memory, training on {count:,} images", [megabytes], "MB")
         table.row(f"modern, {count:,} images", speeds, "images/s")
         path.unlink()
 
 
-def memory_of(path: str) -> None:
-    """For `memory`: train on a .npy of images, and print what that took."""
-    import psutil
+def alone(function: str, *arguments: Any) -> Any:
+    """What a function of this file gives in a process of its own: nothing that ran before makes it fast or slow."""
+    command = [sys.executable, __file__, "--call", function, json.dumps(arguments)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
+
+def memory_of(path: str) -> tuple[float, list[float]]:
+    """For `memory`: megabytes that training on a .npy of images keeps to itself, and its images per second.
+
+    Pages of the file are not counted: the system takes those back when it needs them.
+    """
     pixels = np.load(path, mmap_mode="c")
     none = np.zeros((len(pixels), 0), np.int8)
     images = ImageSet(pixels, [], [], none, np.full(len(pixels), -1, np.int8), [], "", path)
     speeds = steady(Config.from_dict({"recipe": "modern"}), images, 80)
-    print(json.dumps([psutil.Process().memory_full_info().uss / 1e6, speeds]))
+    [line] = [x for x in Path("/proc/self/smaps_rollup").read_text().splitlines() if x.startswith("Private_Dirty")]
+    return int(line.split()[1]) / 1000, speeds
 
 
 def on_gpu(table: Table, images: ImageSet) -> None:
@@ -229,11 +235,13 @@ def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="data/faces", help="a zip or folder of images (drawn, if it is not there)")
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    parser.add_argument("--call", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    if options.memory_of:
-        return memory_of(options.memory_of)
+    if options.call:
+        function, arguments = options.call
+        print(json.dumps(globals()[function](*json.loads(arguments))))
+        return
     if options.data == "data/faces":
         draw_faces(options.data)
     began = time.perf_counter()
@@ -272,7 +280,6 @@ def main() -> None:
     replace_part(
         "GPU" if torch.cuda.is_available() else "CPU", f"{date.today()}, {what}, {minutes:.0f} minutes.\n\n{text}"
     )
-    return None
 
 
 if __name__ == "__main__":
