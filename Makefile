@@ -26,7 +26,7 @@ sweep: $(VENV)/.installed
 	@$(BIN)/python -m dcgan_lib.sweep $(or $(CONFIG),configs/sweeps/epochs.yaml)
 
 bench: $(VENV)/.installed
-	@$(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA))
+	@PYTHONPATH=. $(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA))
 
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours; notebook 5 finds
 # two small runs there.
