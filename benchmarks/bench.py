@@ -223,7 +223,7 @@ def on_gpu(table: Table, images: ImageSet) -> None:
         "fp32, CUDA graph": fast.replace(precision="fp32"),
         "fp32, no graph: the articles' step": Config(cuda_graphs=False),
     }.items():
-        table.row(f"GPU, width 64, batch 128, {what}", steady(config.replace(), images, 2000), "images/s")
+        table.row(f"GPU, width 64, batch 128, {what}", steady(config, images, 2000), "images/s")
     import dcgan_lib.feed
 
     share, dcgan_lib.feed.SHARE = dcgan_lib.feed.SHARE, 0.0
