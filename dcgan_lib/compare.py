@@ -285,7 +285,7 @@ def _steps_per_epoch(record: RunRecord) -> int:
         if not isinstance(value, int | float) or not 0 < value < math.inf:
             raise ValueError(f"run {record.name} has no epochs: its {path} is {value}; draw it by step")
         counts.append(value)
-    return math.ceil(counts[0] / counts[1])
+    return math.ceil(counts[0] / (counts[1] * record.settings.get("d_updates", 1)))
 
 
 def _points(records: Sequence[RunRecord], paths: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,8 @@ import yaml
 
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 PRECISIONS = ("fp32", "bf16", "auto")
-OBJECTIVES = ("non-saturating", "hinge")  # each is in `losses.OBJECTIVES`
+OBJECTIVES = ("non-saturating", "saturating", "least-squares", "hinge", "wasserstein")  # each in `losses.OBJECTIVES`
+UNLABELLED = ("hinge", "wasserstein")  # objectives without labels that could be smoothed
 
 #: Fields that say how a run is reported, or how long it goes on: none changes the weights at a given step.
 REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every", "evaluate_every"})
@@ -70,20 +71,27 @@ class Config:
 
     # Networks
     latent_dim: int = 100  # length of z, the generator's input (nz)
+    noise: str = "normal"  # what z is drawn from: "normal", or "uniform" in [-1, 1]
     generator_width: int = 64  # feature maps in the generator's last hidden block (ngf)
     discriminator_width: int = 64  # feature maps in the discriminator's first block (ndf)
+    discriminator_norm: str = "batch"  # "batch", or "none": no BatchNorm in D
+    discriminator_slope: float = 0.2  # of D's LeakyReLU below zero; 0 makes it a ReLU
     spectral_norm: bool = False  # divide each of D's weights by its largest singular value
 
     # Training
-    batch_size: int = 128  # images a step
+    batch_size: int = 128  # images an update of D
     epochs: int = 5  # passes over the images
     learning_rate_d: float = 2e-4  # Adam's, for the discriminator
     learning_rate_g: float = 2e-4  # Adam's, for the generator
     beta1: float = 0.5  # Adam's first momentum, for both
     beta2: float = 0.999  # Adam's second momentum, for both
-    objective: str = "non-saturating"  # what the two play for: "non-saturating" or "hinge"
+    d_updates: int = 1  # updates of D a step, each on images of its own
+    g_updates: int = 1  # updates of G a step
+    mixed_batches: bool = False  # D sees real and fake in one batch, so that BatchNorm normalises them together
+    objective: str = "non-saturating"  # what the two play for; or "saturating", "least-squares", "hinge", "wasserstein"
     label_smoothing: float = 0.0  # D is told 1 - this for real images (one-sided: fakes stay at 0)
     r1_weight: float = 0.0  # gamma of the R1 penalty on D's gradients at real images; 0: none, 1 to 10 is usual
+    gradient_penalty: float = 0.0  # weight of the penalty that holds D's slope between real and fake to 1; 10 is usual
     augment: bool = False  # DiffAugment: shift, recolour and cut all that D sees, so that few images last longer
     average_half_life: int = 0  # images after which a weight counts half in the averaged generator; 0: none
     precision: str = "fp32"  # "fp32", "bf16", or "auto": bf16 where the device computes it natively
@@ -111,7 +119,10 @@ class Config:
             self.batch_size >= 2,
             f"batch_size is {self.batch_size}: BatchNorm would see single images; give at least 2",
         )
-        for name in ("latent_dim", "generator_width", "discriminator_width", "epochs", "sample_count"):
+        _choose("noise", self.noise, ("normal", "uniform"))
+        _choose("discriminator_norm", self.discriminator_norm, ("batch", "none"))
+        positive = ("latent_dim", "generator_width", "discriminator_width", "d_updates", "g_updates", "epochs")
+        for name in (*positive, "sample_count"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it must be at least 1")
         for name in ("sample_every", "log_every", "checkpoint_every"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it counts steps, at least 1")
@@ -123,18 +134,46 @@ class Config:
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}: it lies in [0, 1)")
+        for name in ("r1_weight", "gradient_penalty"):
+            value = getattr(self, name)
+            _require(0 <= value < math.inf, f"{name} is {value}: a penalty's weight is 0 (none) or above; 10 is usual")
         _require(
-            0 <= self.r1_weight < math.inf,
-            f"r1_weight is {self.r1_weight}: a penalty's weight is 0 (none) or above; 1 to 10 is usual",
+            not (self.gradient_penalty and self.discriminator_norm == "batch"),
+            f"gradient_penalty is {self.gradient_penalty}, but BatchNorm mixes the images of a batch, each of which it "
+            "is about: set discriminator_norm to none",
         )
         _require(
-            not (self.objective == "hinge" and self.label_smoothing),
-            f"label_smoothing is {self.label_smoothing}, but the hinge objective has no labels: set it to 0",
+            self.objective != "wasserstein" or self.gradient_penalty > 0 or self.spectral_norm,
+            "objective is 'wasserstein', which needs a bound on D's slope: set gradient_penalty to 10 and "
+            "discriminator_norm to none, or spectral_norm",
+        )
+        _require(
+            not (self.objective in UNLABELLED and self.label_smoothing),
+            f"label_smoothing is {self.label_smoothing}, but the objective {self.objective} has no labels: set it to 0",
+        )
+        _require(
+            0 <= self.discriminator_slope <= 1,
+            f"discriminator_slope is {self.discriminator_slope}: it lies in [0, 1]; 0.2 is usual",
         )
         _require(
             0 <= self.label_smoothing < 0.5,
             f"label_smoothing is {self.label_smoothing}: it lies in [0, 0.5); 0.1 is usual",
         )
+
+    @property
+    def images_per_step(self) -> int:
+        """Real images that one step takes: a batch for each update of D."""
+        return self.batch_size * self.d_updates
+
+    def steps_per_epoch(self, count: int) -> int:
+        """Steps in which each of `count` images is seen once."""
+        return math.ceil(count / self.images_per_step)
+
+    def check_count(self, count: int) -> None:
+        """`ValueError` where so many images don't fill a single step."""
+        times = f", d_updates {self.d_updates}" if self.d_updates > 1 else ""
+        message = f"batch_size is {self.batch_size}{times}, but there are {count} images: lower it"
+        _require(count >= self.images_per_step, message)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -61,8 +61,7 @@ class Evaluator:
 
     def draw(self, gan: GAN) -> Tensor:
         """The GAN's images that are compared: (count, C, S, S), from the same noise each time."""
-        random = torch.Generator().manual_seed(0)
-        return gan.sample(torch.randn(self.count, gan.config.latent_dim, generator=random))
+        return gan.sample(gan.noise(self.count, torch.Generator().manual_seed(0)))
 
     def compare(self, fakes: Tensor) -> dict[str, float]:
         """The scores of images (N, C, S, S), uint8 or float in [-1, 1]."""

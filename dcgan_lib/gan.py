@@ -31,13 +31,19 @@ class GAN:
         with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
             torch.default_generator.manual_seed(config.seed)  # spectral norm keeps a drawn vector
             generator = Generator(**size, latent_dim=config.latent_dim, width=config.generator_width)
-            discriminator = Discriminator(**size, width=config.discriminator_width, spectral_norm=config.spectral_norm)
+            discriminator = Discriminator(
+                **size,
+                width=config.discriminator_width,
+                spectral_norm=config.spectral_norm,
+                norm=config.discriminator_norm,
+                slope=config.discriminator_slope,
+            )
 
         # Weights and fixed noise are drawn on the CPU, so that one seed gives one start on every device.
         draw = torch.Generator().manual_seed(config.seed)
         init_weights(generator, draw)
         init_weights(discriminator, draw)
-        self.fixed_noise = torch.randn(config.sample_count, config.latent_dim, generator=draw).to(self.device)
+        self.fixed_noise = self.noise(config.sample_count, draw).to(self.device)
         self.random = torch.Generator(self.device).manual_seed(config.seed)
 
         # Channels-last is how convolutions run fastest; on Apple's MPS it has given wrong results.
@@ -53,9 +59,15 @@ class GAN:
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate_d, **adam)
         self.step = 0
 
-    def noise(self, count: int) -> Tensor:
-        """The next `count` vectors z from the run's own stream: (count, latent_dim), standard normal."""
-        return torch.randn(count, self.config.latent_dim, generator=self.random, device=self.device)
+    def noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
+        """`count` vectors z: (count, latent_dim), standard normal, or uniform in [-1, 1] where the Config says so.
+
+        The next ones of the run's own stream, on its device; or those of `random`, on that one's.
+        """
+        random = random or self.random
+        draw = torch.randn if self.config.noise == "normal" else torch.rand
+        z = draw(count, self.config.latent_dim, generator=random, device=random.device)
+        return z if self.config.noise == "normal" else 2 * z - 1
 
     @torch.no_grad()
     def sample(self, z: Tensor | None = None) -> Tensor:
@@ -82,7 +94,8 @@ class GAN:
         The half-life is the Config's, but at first no more than a 50th of the images seen: a G that changes fast would
         else be mixed with what it was long ago (the ramp of Karras et al. 2020, with a shorter memory).
         """
-        half_life = min(self.config.average_half_life, max(images, self.step * self.config.batch_size * AVERAGED_SHARE))
+        seen = self.step * self.config.images_per_step
+        half_life = min(self.config.average_half_life, max(images, seen * AVERAGED_SHARE))
         ours, theirs = (list(network.parameters()) for network in (self.averaged, self.generator))
         torch._foreach_lerp_(ours, theirs, 1 - 0.5 ** (images / half_life))
 
@@ -93,8 +106,7 @@ class GAN:
         Those of the current generator, averaged as the weights are, are not what these weights make of noise: the
         images come out blurred and off in tone (Izmailov et al. 2018, section 3, say the same of averaged classifiers).
         """
-        random = torch.Generator(self.device).manual_seed(0)
-        z = torch.randn(MEASURED, self.config.latent_dim, generator=random, device=self.device)
+        z = self.noise(MEASURED, torch.Generator(self.device).manual_seed(0))
         layers = [module for module in self.averaged.modules() if isinstance(module, nn.BatchNorm2d)]
         for layer in layers:
             layer.reset_running_stats()

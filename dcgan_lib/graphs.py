@@ -11,7 +11,7 @@ WARM_UP = 3  # steps before the recording: cuDNN chooses its kernels in them, an
 class GraphedStep:
     """A step function (gan, real, z) → scalars, which on a CUDA GPU is replayed as a graph after its first few calls.
 
-    A batch of another size than the Config's (an epoch's last) is computed as ever, and so is everything on other
+    A step of fewer images than the Config's (an epoch's last) is computed as ever, and so is everything on other
     devices or with `cuda_graphs` off. What a call gives is overwritten by the next.
     """
 
@@ -22,7 +22,7 @@ class GraphedStep:
         self.wanted = gan.device.type == "cuda" and gan.config.cuda_graphs
 
     def __call__(self, real: Tensor, z: Tensor) -> dict[str, Tensor]:
-        if not self.wanted or len(real) != self.gan.config.batch_size:
+        if not self.wanted or len(real) != self.gan.config.images_per_step:
             return self.step(self.gan, real, z)
         if self.graph is None:
             self.calls += 1

@@ -30,20 +30,62 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))
 
 
+def saturating_generator_loss(fake_logits: Tensor) -> Tensor:
+    """What G minimises by the letter of the game: log(1 − D(G(z))) (Goodfellow et al. 2014, eq. 1); "minimax".
+
+    Logits of shape (N,), in float32 at least; a scalar. Where D rejects a fake it is flat, and G learns nothing.
+    """
+    return -F.softplus(fake_logits).mean()
+
+
+def least_squares_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """What D minimises: ½ (D(x) − 1)² + ½ D(G(z))², each averaged over its batch (Mao et al. 2017, eq. 9).
+
+    D is the logit itself here, of shape (N,); a scalar. `label_smoothing` s puts 1 − s in the place of real images' 1.
+    """
+    return ((real_logits - (1 - label_smoothing)).square().mean() + fake_logits.square().mean()) / 2
+
+
+def least_squares_generator_loss(fake_logits: Tensor) -> Tensor:
+    """What G minimises: ½ (D(G(z)) − 1)² (Mao et al. 2017, eq. 9): a fake is also drawn back from far beyond 1.
+
+    D's outputs of shape (N,); a scalar.
+    """
+    return (fake_logits - 1).square().mean() / 2
+
+
 def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """What D minimises: max(0, 1 - logit) on real images and max(0, 1 + logit) on fakes, each averaged over its batch.
 
     Logits of shape (N,), in float32 at least; a scalar (Lim & Ye 2017; Miyato et al. 2018, eq. 16). An image that D
     judges rightly by a margin of 1 teaches it nothing more. There are no labels: `ValueError` where they are smoothed.
     """
-    if label_smoothing:
-        raise ValueError(f"label_smoothing is {label_smoothing}, but hinge has no labels: set it to 0")
+    _no_labels("hinge", label_smoothing)
     return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
 
 
-def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
-    """What G minimises against a hinge D: the mean of -logit (Miyato et al. 2018, eq. 17). Logits (N,); a scalar."""
+def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """What a critic minimises: its mean output on fakes less that on real images (Arjovsky et al. 2017, algorithm 1).
+
+    Outputs of shape (N,); a scalar. Turned round, it estimates the distance of the two distributions, as long as the
+    critic's slope is held to 1, by `gradient_penalty`, or to at most 1, by spectral norm; else it falls for ever. There
+    are no labels: `ValueError` where they are smoothed.
+    """
+    _no_labels("wasserstein", label_smoothing)
+    return fake_logits.mean() - real_logits.mean()
+
+
+def critic_generator_loss(fake_logits: Tensor) -> Tensor:
+    """What G minimises against a hinge D or a Wasserstein critic: the mean of −logit (Miyato et al. 2018, eq. 17).
+
+    Logits (N,); a scalar.
+    """
     return -fake_logits.mean()
+
+
+def _no_labels(objective: str, label_smoothing: float) -> None:
+    if label_smoothing:
+        raise ValueError(f"label_smoothing is {label_smoothing}, but {objective} has no labels: set it to 0")
 
 
 def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
@@ -52,18 +94,49 @@ def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     `real` (N, C, S, S) must have required a gradient when D made `real_logits` (N,) of it; a scalar, whose own
     gradient reaches D's weights. Times gamma, it keeps D flat around the data, where the game else circles for ever.
     """
-    (slope,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
-    return slope.float().square().sum(dim=(1, 2, 3)).mean() / 2
+    return _slopes(real_logits, real).square().sum(dim=(1, 2, 3)).mean() / 2
+
+
+def between(real: Tensor, fake: Tensor, random: torch.Generator | None = None) -> Tensor:
+    """For each pair of images (N, C, S, S) a random one on the straight line between them, which requires a gradient.
+
+    Where `gradient_penalty` looks; `random` is the source of chance, on the images' device.
+    """
+    share = torch.rand(len(real), 1, 1, 1, generator=random, device=real.device)
+    return torch.lerp(fake.detach().to(real.dtype), real.detach(), share.to(real.dtype)).requires_grad_()
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """(‖slope‖ − 1)², the slope being that of D at the images, averaged over them (Gulrajani et al. 2017, eq. 3).
+
+    `images` (N, C, S, S) of `between`, of which D made `logits` (N,); a scalar, whose own gradient reaches D's weights.
+    It is defined an image at a time: D must have no BatchNorm.
+    """
+    return (_slopes(logits, images).square().sum(dim=(1, 2, 3)).sqrt() - 1).square().mean()
+
+
+def _slopes(logits: Tensor, images: Tensor) -> Tensor:
+    """The gradient of each logit at its own image, (N, C, S, S) in float32 at least; it can be derived again."""
+    (slopes,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return slopes.float() if slopes.dtype == torch.bfloat16 else slopes
 
 
 class Objective(NamedTuple):
-    """What D minimises, of (real_logits, fake_logits, label_smoothing), and what G minimises, of (fake_logits)."""
+    """What D minimises, of (real_logits, fake_logits, label_smoothing), and what G minimises, of (fake_logits).
+
+    `output` makes D(x) of a logit; `boundary` is the D(x) above which D says 'real', None where there is none.
+    """
 
     discriminator: Callable[..., Tensor]
     generator: Callable[[Tensor], Tensor]
+    output: Callable[[Tensor], Tensor] = torch.sigmoid
+    boundary: float | None = 0.5
 
 
 OBJECTIVES = {
     "non-saturating": Objective(discriminator_loss, generator_loss),
-    "hinge": Objective(hinge_discriminator_loss, hinge_generator_loss),
+    "saturating": Objective(discriminator_loss, saturating_generator_loss),
+    "least-squares": Objective(least_squares_discriminator_loss, least_squares_generator_loss, torch.clone),
+    "hinge": Objective(hinge_discriminator_loss, critic_generator_loss),
+    "wasserstein": Objective(wasserstein_discriminator_loss, critic_generator_loss, torch.clone, None),
 }

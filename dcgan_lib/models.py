@@ -51,21 +51,28 @@ class Discriminator(nn.Module):
 
     Takes images (N, channels, size, size) in [-1, 1]; gives logits (N,). Their sigmoid is D(x); the losses take
     the logits, since the logarithm of a sigmoid is exact only when both are computed together. `spectral_norm` divides
-    each convolution's weight by its largest singular value (Miyato et al. 2018).
+    each convolution's weight by its largest singular value (Miyato et al. 2018). `norm` is "batch" or "none", where
+    convolutions have biases in its stead; `slope` is LeakyReLU's below zero.
     """
 
-    def __init__(self, image_size: int = 64, channels: int = 3, width: int = 64, spectral_norm: bool = False) -> None:
+    def __init__(
+        self,
+        image_size: int = 64,
+        channels: int = 3,
+        width: int = 64,
+        spectral_norm: bool = False,
+        norm: str = "batch",
+        slope: float = 0.2,
+    ) -> None:
         super().__init__()
         self.input_shape = (channels, image_size, image_size)
         widths = block_widths(image_size, width)[::-1]
         # No BatchNorm at the input: the statistics of the images themselves are what D must judge.
-        layers = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+        layers = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1, bias=False), nn.LeakyReLU(slope, inplace=True)]
         for inputs, outputs in pairwise(widths):  # each halves the side
-            layers += [
-                nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
+            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=norm == "none")]
+            layers += [nn.BatchNorm2d(outputs)] if norm == "batch" else []
+            layers += [nn.LeakyReLU(slope, inplace=True)]
         layers += [nn.Conv2d(widths[-1], 1, 4, stride=1, padding=0, bias=False)]  # 4×4 → 1×1
         if spectral_norm:
             layers = [parametrizations.spectral_norm(x) if isinstance(x, nn.Conv2d) else x for x in layers]
@@ -83,12 +90,14 @@ def init_weights(network: nn.Module, generator: torch.Generator | None = None) -
     """Draw a network's weights as DCGAN prescribes, in place; gives the network back.
 
     Convolutions of both kinds: N(0, 0.02), where 0.02 is the standard deviation (Radford et al. 2016, section 4).
-    BatchNorm: scale N(1, 0.02), shift 0 (the authors' code). Layers are told by their type, so that wrapped ones are
-    found too; `generator` makes the draw repeatable.
+    BatchNorm: scale N(1, 0.02), shift 0 (the authors' code). Every bias: 0. Layers are told by their type, so that
+    wrapped ones are found too; `generator` makes the draw repeatable.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             _weight(module).normal_(0.0, 0.02, generator=generator)
+            if module.bias is not None:
+                module.bias.zero_()
         elif isinstance(module, nn.BatchNorm2d):
             _weight(module).normal_(1.0, 0.02, generator=generator)
             module.bias.zero_()

@@ -185,9 +185,9 @@ def _prepare(planned: list[Planned]) -> dict[str, int]:
             if images not in counts:
                 counts[images] = 0
                 counts[images] = len(get_ready(config).rows(config.hold_out))
-            if 0 < counts[images] < config.batch_size:
-                raise ValueError(f"batch_size is {config.batch_size}, but there are {counts[images]} images: lower it")
-            totals[each.name] = math.ceil(counts[images] / config.batch_size) * config.epochs
+            if counts[images]:  # none: told before, of another run
+                config.check_count(counts[images])
+            totals[each.name] = config.steps_per_epoch(counts[images]) * config.epochs
         except (OSError, ValueError) as error:
             problems.setdefault(str(error), each.name)
     if problems:

@@ -27,13 +27,20 @@ if TYPE_CHECKING:
     import neptune
     import torch
 
-#: Where each of a report's series goes in Neptune: the names of the tutorial's articles.
+#: Where each of a report's series goes in Neptune: under the articles' names what they log, and below `health` what
+#: they don't.
 SERIES = {
     "loss_d": "training/batch/Dloss",
     "loss_g": "training/batch/Gloss",
     "d_real": "training/batch/D_x",
     "d_fake_before": "training/batch/D_G_z1",
     "d_fake_after": "training/batch/D_G_z2",
+    "accuracy_real": "health/accuracy_real",
+    "accuracy_fake": "health/accuracy_fake",
+    "gradient_d": "health/gradient_D",
+    "gradient_g": "health/gradient_G",
+    "saturation": "health/saturation",
+    "variety": "health/variety",
 }
 
 MODES = ("offline", "async")  # the client's others keep nothing on this machine
@@ -95,7 +102,7 @@ def open_run(
             run[f"io_files/artifacts/{name}_arch"].upload(text)
         if gan.step or before:  # what an earlier process logged beyond this step is given up
             run["training/resumed_at"] = gan.step
-        if images is not None and gan.step < math.ceil(trained_on / config.batch_size) * config.epochs:
+        if images is not None and gan.step < config.steps_per_epoch(trained_on) * config.epochs:
             run["training/state"] = "running"  # no longer what the process before has reached
     if mode == "async":
         [record] = set(folder.glob("neptune/*/*")) - before

@@ -8,27 +8,45 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from dcgan_lib.augment import augment
+from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, epoch_order
 from dcgan_lib.device import keep_freed_memory
 from dcgan_lib.feed import Feed
 from dcgan_lib.gan import GAN
 from dcgan_lib.graphs import GraphedStep
-from dcgan_lib.losses import OBJECTIVES, r1_penalty
+from dcgan_lib.losses import OBJECTIVES, between, gradient_penalty, r1_penalty
 from dcgan_lib.signals import stop_requests
 
+#: What the articles watch: both losses, D(x), and D(G(z)) before and after D's update.
 SERIES = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
+
+#: What else a step tells: the shares of real images and of fakes that D judges rightly, the lengths of both gradients,
+#: the share of the fakes' pixel values at the ends of the range, and how much the fakes differ from each other as a
+#: multiple of how much the real images do.
+HEALTH = ("accuracy_real", "accuracy_fake", "gradient_d", "gradient_g", "saturation", "variety")
+
+RECORDED = SERIES + HEALTH
+SATURATED = 0.99  # from there on tanh lets next to no gradient through
 
 
 def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
-    """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1 with k = 1).
+    """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1); or as many of each as the Config says.
 
-    `real`: images (N, C, S, S) in [-1, 1]; `z`: noise (N, latent_dim); both on the GAN's device.
-    Gives `SERIES`, each a scalar still on the device: reading one waits for the step.
+    `real`: images (N, C, S, S) in [-1, 1], which D's updates share; `z`: noise (`noise_per_step`, latent_dim); both on
+    the GAN's device. Gives `SERIES` and `HEALTH`, each a scalar still on the device: reading one waits for the step.
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
     half = torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast)
+    batches = real.detach().chunk(config.d_updates)
+    noise = iter(z.split(len(batches[0])))
+
+    def drawn(count: int) -> Tensor:
+        """Fakes, of noise that was not used yet."""
+        with half:
+            return gan.generator(next(noise)[:count])
 
     def judged(images: Tensor) -> Tensor:
         """D's logits, of images that are augmented where the Config says so."""
@@ -37,29 +55,59 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
 
     # Update D: maximise log D(x) + log(1 - D(G(z))). Real and fake go through separately, since
     # BatchNorm takes its statistics over a batch; detach() keeps D's loss from reaching G.
-    with half:
-        fake = gan.generator(z)
-    real = real.detach().requires_grad_(config.r1_weight > 0)
-    real_logits = judged(real)
-    fake_logits = judged(fake.detach())
-    loss_d = objective.discriminator(real_logits, fake_logits, config.label_smoothing)
-    if config.r1_weight:
-        loss_d = loss_d + config.r1_weight * r1_penalty(real_logits, real)
-    gan.optimizer_d.zero_grad(set_to_none=True)
-    loss_d.backward(inputs=list(gan.discriminator.parameters()))
-    gan.optimizer_d.step()
+    for batch in batches:
+        fake = drawn(len(batch))
+        batch.requires_grad_(config.r1_weight > 0)
+        if config.mixed_batches:
+            real_logits, fake_logits = judged(torch.cat([batch, fake.detach()])).chunk(2)
+        else:
+            real_logits, fake_logits = judged(batch), judged(fake.detach())
+        loss_d = objective.discriminator(real_logits, fake_logits, config.label_smoothing)
+        if config.r1_weight:
+            loss_d = loss_d + config.r1_weight * r1_penalty(real_logits, batch)
+        if config.gradient_penalty:
+            mixed = between(batch, fake, gan.random)
+            loss_d = loss_d + config.gradient_penalty * gradient_penalty(judged(mixed), mixed)
+        gan.optimizer_d.zero_grad(set_to_none=True)
+        loss_d.backward(inputs=list(gan.discriminator.parameters()))
+        gan.optimizer_d.step()
 
     # Update G: maximise log D(G(z)), by the D just updated; D's weights need no gradient here.
-    fake_logits_after = judged(fake)
-    loss_g = objective.generator(fake_logits_after)
-    gan.optimizer_g.zero_grad(set_to_none=True)
-    loss_g.backward(inputs=list(gan.generator.parameters()))
-    gan.optimizer_g.step()
+    for update in range(config.g_updates):
+        if update:
+            fake = drawn(len(fake))
+        fake_logits_after = judged(fake)
+        loss_g = objective.generator(fake_logits_after)
+        gan.optimizer_g.zero_grad(set_to_none=True)
+        loss_g.backward(inputs=list(gan.generator.parameters()))
+        gan.optimizer_g.step()
 
     gan.step += 1
-    logits = (real_logits, fake_logits, fake_logits_after)
-    outputs = [each.detach().sigmoid().mean() for each in logits]
-    return dict(zip(SERIES, [loss_d.detach(), loss_g.detach(), *outputs], strict=True))
+    outputs = [objective.output(each.detach()) for each in (real_logits, fake_logits, fake_logits_after)]
+    numbers = [loss_d.detach(), loss_g.detach(), *(each.mean() for each in outputs)]
+    return dict(zip(SERIES, numbers, strict=True)) | _health(gan, batch, fake, *outputs[:2])
+
+
+@torch.no_grad()
+def _health(gan: GAN, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> dict[str, Tensor]:
+    """How the two players are, by what the step has computed anyway: what `HEALTH` names."""
+    boundary = OBJECTIVES[gan.config.objective].boundary
+    if boundary is None:
+        boundary = (d_real.mean() + d_fake.mean()) / 2
+    real, fake = (images.detach()[:, :, ::4, ::4].float() for images in (real, fake))  # every 16th pixel is enough
+    numbers = (
+        (d_real > boundary).float().mean(),
+        (d_fake < boundary).float().mean(),
+        *(get_total_norm([p.grad for p in network.parameters()]) for network in (gan.discriminator, gan.generator)),
+        (fake.abs() > SATURATED).float().mean(),
+        fake.std(dim=0).mean() / real.std(dim=0).mean(),
+    )
+    return dict(zip(HEALTH, numbers, strict=True))
+
+
+def noise_per_step(config: Config, images: int) -> int:
+    """Noise vectors that a step of so many real images takes: fakes for each update, D's last and G's first sharing."""
+    return math.ceil(images / config.d_updates) * (config.d_updates + config.g_updates - 1)
 
 
 @dataclass(frozen=True)
@@ -104,9 +152,8 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
     """
     config = gan.config
     rows = images.rows(config.hold_out)
-    if len(rows) < config.batch_size:
-        raise ValueError(f"batch_size is {config.batch_size}, but {images.source} has {len(rows)} images: lower it")
-    per_epoch = math.ceil(len(rows) / config.batch_size)
+    config.check_count(len(rows))
+    per_epoch = config.steps_per_epoch(len(rows))
     total = per_epoch * config.epochs
     if gan.device.type == "cpu":
         keep_freed_memory()
@@ -118,12 +165,12 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
     with stop_requests(stop):
         while gan.step < total:
             epoch, place = divmod(gan.step, per_epoch)
-            order = epoch_order(rows, config.batch_size, config.seed, epoch, flip=config.flip)
+            order = epoch_order(rows, config.images_per_step, config.seed, epoch, flip=config.flip)
             for real in feed.batches(order[place:]):
-                outputs = step(real, gan.noise(len(real)))
+                outputs = step(real, gan.noise(noise_per_step(config, len(real))))
                 if gan.averaged:
                     gan.update_average(len(real))
-                pending.append(torch.stack([outputs[name] for name in SERIES]))
+                pending.append(torch.stack([outputs[name].float() for name in RECORDED]))
                 seen += len(real)
 
                 # Asked once: a request that comes later waits for the next step. After the last there is none to stop.
@@ -145,7 +192,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                     epoch=epoch + 1,
                     epochs=config.epochs,
                     steps=steps,
-                    series=dict(zip(SERIES, values, strict=True)),
+                    series=dict(zip(RECORDED, values, strict=True)),
                     images_per_second=seen / (time.perf_counter() - start),
                     sample_due=sample_due and diverged_at is None,
                     checkpoint_due=checkpoint_due and diverged_at is None,

@@ -17,6 +17,8 @@ def test_defaults_are_the_articles():
     assert (config.label_smoothing, config.average_half_life, config.flip, config.precision) == (0, 0, False, "fp32")
     assert (config.objective, config.r1_weight, config.spectral_norm) == ("non-saturating", 0, False)
     assert (config.augment, config.hold_out, config.evaluate_every) == (False, False, 0)
+    assert (config.d_updates, config.g_updates, config.mixed_batches, config.noise) == (1, 1, False, "normal")
+    assert (config.discriminator_norm, config.discriminator_slope, config.gradient_penalty) == ("batch", 0.2, 0)
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])
@@ -74,7 +76,22 @@ def test_a_config_cannot_be_changed_by_accident():
         ({"epochs": 0}, r"epochs is 0: .*at least 1"),
         ({"label_smoothing": 0.7}, r"label_smoothing is 0\.7"),
         ({"precision": "fp16"}, r"precision is 'fp16': choose one of fp32, bf16, auto"),
-        ({"objective": "wgan"}, r"objective is 'wgan': choose one of non-saturating, hinge"),
+        ({"objective": "wgan"}, r"objective is 'wgan': choose one of non-saturating, saturating, least-squares, hinge"),
+        ({"objective": "wasserstein"}, r"objective is 'wasserstein', which needs a bound on D's slope: set"),
+        (
+            {"objective": "wasserstein", "spectral_norm": True, "label_smoothing": 0.1},
+            r"label_smoothing is 0\.1, but the objective wasserstein has no labels: set it to 0",
+        ),
+        (
+            {"gradient_penalty": 10},
+            r"gradient_penalty is 10\.0, but BatchNorm mixes .*: set discriminator_norm to none",
+        ),
+        ({"gradient_penalty": -1}, r"gradient_penalty is -1\.0: .*0 \(none\) or above"),
+        ({"discriminator_norm": "layer"}, r"discriminator_norm is 'layer': choose one of batch, none"),
+        ({"discriminator_slope": 2}, r"discriminator_slope is 2\.0: it lies in \[0, 1\]"),
+        ({"noise": "gaussian"}, r"noise is 'gaussian': choose one of normal, uniform"),
+        ({"d_updates": 0}, r"d_updates is 0: it must be at least 1"),
+        ({"g_updates": 0}, r"g_updates is 0: it must be at least 1"),
         ({"objective": "hinge", "label_smoothing": 0.1}, r"label_smoothing is 0\.1, but .* no labels: set it to 0"),
         ({"objective": "hinge", "recipe": "modern"}, r"label_smoothing is 0\.1, but .* no labels: set it to 0"),
         ({"r1_weight": -1}, r"r1_weight is -1\.0: .*0 \(none\) or above"),
@@ -122,6 +139,14 @@ def test_a_recipe_that_papermill_passes_wins_over_the_notebooks_values_and_not_o
     }
     config = Config.from_notebook(namespace)
     assert (config.batch_size, config.learning_rate_d, config.epochs) == (RECIPES["modern"]["batch_size"], 5e-4, 2)
+
+
+def test_a_step_takes_a_batch_for_each_update_of_d():
+    config = Config(batch_size=8, d_updates=3)
+    assert config.images_per_step == 24
+    assert [config.steps_per_epoch(count) for count in (24, 25, 48)] == [1, 2, 2]
+    with pytest.raises(ValueError, match="batch_size is 8, d_updates 3, but there are 23 images: lower it"):
+        config.check_count(23)
 
 
 def test_differences_name_both_values():

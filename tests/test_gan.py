@@ -38,6 +38,18 @@ def test_many_images_are_drawn_in_parts_and_come_out_the_same(tiny):
     assert torch.equal(drawn, torch.cat([gan.sample(z[:256]), gan.sample(z[256:512]), gan.sample(z[512:])]))
 
 
+def test_noise_is_what_the_config_says_wherever_it_is_drawn(tiny):
+    for gan, spread in {GAN(tiny): 1.0, GAN(tiny.replace(noise="uniform", sample_count=400)): (1 / 3) ** 0.5}.items():
+        own, fresh = gan.noise(1000), gan.noise(1000, torch.Generator().manual_seed(1))
+        for z in (own, fresh):
+            assert z.shape == (1000, 10)
+            assert abs(z.mean()) < 5 * spread / 100
+            assert abs(z.std() - spread) < 5 * spread / 100
+        assert torch.equal(fresh, gan.noise(1000, torch.Generator().manual_seed(1)))
+    assert gan.fixed_noise.abs().max() <= 1
+    assert own.abs().max() <= 1
+
+
 def test_the_average_lags_half_life_images_behind(tiny):
     gan = GAN(tiny.replace(average_half_life=100))
     with torch.no_grad():

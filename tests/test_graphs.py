@@ -62,7 +62,9 @@ def told(monkeypatch):
 
 
 def graphed(**changes):
-    gan = SimpleNamespace(device=CUDA, config=SimpleNamespace(cuda_graphs=True, batch_size=4), random="noise", step=0)
+    gan = SimpleNamespace(
+        device=CUDA, config=SimpleNamespace(cuda_graphs=True, images_per_step=4), random="noise", step=0
+    )
     for name, value in changes.items():
         setattr(gan, name, value)
     step = GraphedStep(total, gan)
@@ -106,7 +108,7 @@ def test_what_is_recorded_has_tensors_of_its_own(told):
     [
         {"device": torch.device("cpu")},
         {"device": torch.device("mps")},
-        {"config": SimpleNamespace(cuda_graphs=False, batch_size=4)},
+        {"config": SimpleNamespace(cuda_graphs=False, images_per_step=4)},
     ],
     ids=["cpu", "mps", "switched off"],
 )
@@ -119,7 +121,7 @@ def test_elsewhere_and_where_it_is_not_wanted_the_step_is_called_as_ever(told, c
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize("changes", [{}, {"augment": True, "r1_weight": 1.0, "spectral_norm": True}])
+@pytest.mark.parametrize("changes", [{}, {"augment": True, "r1_weight": 1.0, "spectral_norm": True, "g_updates": 2}])
 def test_graphs_learn_what_plain_steps_do_within_rounding(tiny, images, monkeypatch, changes):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)  # else it may choose other kernels
     config = tiny.replace(device="cuda", epochs=7, average_half_life=20, **changes)  # 14 whole batches, 7 short ones

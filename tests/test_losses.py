@@ -8,11 +8,17 @@ import torch
 from dcgan_lib import config
 from dcgan_lib.losses import (
     OBJECTIVES,
+    between,
+    critic_generator_loss,
     discriminator_loss,
     generator_loss,
+    gradient_penalty,
     hinge_discriminator_loss,
-    hinge_generator_loss,
+    least_squares_discriminator_loss,
+    least_squares_generator_loss,
     r1_penalty,
+    saturating_generator_loss,
+    wasserstein_discriminator_loss,
 )
 
 REAL = torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64)
@@ -53,14 +59,52 @@ def test_the_generator_still_learns_from_a_discriminator_that_rejects_it():
 
 def test_every_objective_that_a_config_may_name_is_here():
     assert tuple(OBJECTIVES) == config.OBJECTIVES
-    assert OBJECTIVES["non-saturating"] == (discriminator_loss, generator_loss)
-    assert OBJECTIVES["hinge"] == (hinge_discriminator_loss, hinge_generator_loss)
+    pairs = {name: objective[:2] for name, objective in OBJECTIVES.items()}
+    assert pairs == {
+        "non-saturating": (discriminator_loss, generator_loss),
+        "saturating": (discriminator_loss, saturating_generator_loss),
+        "least-squares": (least_squares_discriminator_loss, least_squares_generator_loss),
+        "hinge": (hinge_discriminator_loss, critic_generator_loss),
+        "wasserstein": (wasserstein_discriminator_loss, critic_generator_loss),
+    }
+
+
+def test_an_objective_says_what_d_of_x_is_and_from_where_on_it_means_real():
+    for name in ("non-saturating", "saturating", "hinge"):
+        assert torch.equal(OBJECTIVES[name].output(REAL), REAL.sigmoid())
+        assert OBJECTIVES[name].boundary == 0.5
+    assert torch.equal(OBJECTIVES["least-squares"].output(REAL), REAL)  # it is taught 1 for real images, 0 for fakes
+    assert OBJECTIVES["least-squares"].boundary == 0.5
+    assert torch.equal(OBJECTIVES["wasserstein"].output(REAL), REAL)
+    assert OBJECTIVES["wasserstein"].boundary is None
+
+
+def test_the_saturating_loss_is_the_games_own_and_flat_where_fakes_are_rejected():
+    torch.testing.assert_close(saturating_generator_loss(FAKE), (1 - FAKE.sigmoid()).log().mean())
+    logits = torch.tensor([-10.0, 200.0], requires_grad=True)
+    loss = saturating_generator_loss(logits)
+    slopes = torch.autograd.grad(loss, logits)[0]
+    assert loss.item() == pytest.approx(-100, abs=0.01)  # where log(1 - sigmoid) would be -inf
+    assert abs(slopes[0]) < 1e-4
+
+
+def test_least_squares_is_its_formula():
+    # Half of: real images less 1 are 1, -2, -0.5, so 5.25 / 3; fakes are -3, 0, 1, so 10 / 3, and less 1 -4, -1, 0.
+    assert least_squares_discriminator_loss(REAL, FAKE).item() == pytest.approx((5.25 + 10) / 6)
+    assert least_squares_generator_loss(FAKE).item() == pytest.approx(17 / 6)
+    smoothed = ((REAL - 0.9) ** 2).mean() / 2 + (FAKE**2).mean() / 2
+    torch.testing.assert_close(least_squares_discriminator_loss(REAL, FAKE, label_smoothing=0.1), smoothed)
+
+
+def test_a_critics_loss_is_the_difference_of_its_means():
+    assert wasserstein_discriminator_loss(REAL, FAKE).item() == pytest.approx(-2 / 3 - 1.5 / 3)
+    assert critic_generator_loss(FAKE).item() == pytest.approx(2 / 3)
 
 
 def test_hinge_is_its_formula():
     # On real images max(0, 1 - logit) is 0, 2 and 0.5; on fakes max(0, 1 + logit) is 0, 1 and 2.
     assert hinge_discriminator_loss(REAL, FAKE).item() == pytest.approx(2.5 / 3 + 3 / 3)
-    assert hinge_generator_loss(FAKE).item() == pytest.approx(2 / 3)
+    assert critic_generator_loss(FAKE).item() == pytest.approx(2 / 3)
 
 
 def test_hinge_learns_nothing_from_what_is_judged_rightly_by_the_margin():
@@ -69,9 +113,36 @@ def test_hinge_learns_nothing_from_what_is_judged_rightly_by_the_margin():
     assert [slope.tolist() for slope in slopes] == [[0, -1 / 3, -1 / 3], [0, 1 / 3, 1 / 3]]
 
 
-def test_hinge_has_no_labels_to_smooth():
-    with pytest.raises(ValueError, match=r"label_smoothing is 0\.1, but hinge has no labels: set it to 0"):
-        hinge_discriminator_loss(REAL, FAKE, label_smoothing=0.1)
+@pytest.mark.parametrize("name", config.UNLABELLED)
+def test_where_there_are_no_labels_none_can_be_smoothed(name):
+    with pytest.raises(ValueError, match=rf"label_smoothing is 0\.1, but {name} has no labels: set it to 0"):
+        OBJECTIVES[name].discriminator(REAL, FAKE, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize("length", [0.25, 1.0, 3.0])
+def test_the_gradient_penalty_of_a_linear_critic_is_how_far_its_slope_is_from_one(length):
+    draw = torch.Generator().manual_seed(1)
+    weight = torch.nn.functional.normalize(torch.randn(48, generator=draw), dim=0).view(3, 4, 4)
+    weight = (length * weight).requires_grad_()
+    real, fake = torch.randn(2, 5, 3, 4, 4, generator=draw)
+    images = between(real, fake, draw)
+    penalty = gradient_penalty((images * weight).sum(dim=(1, 2, 3)), images)
+    assert penalty.item() == pytest.approx((length - 1) ** 2, abs=1e-6)
+    (slope,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(slope, 2 * (1 - 1 / length) * weight, rtol=1e-4, atol=1e-6)
+
+
+def test_the_penalty_looks_at_one_random_place_on_each_line_from_a_fake_to_its_real_image():
+    draw = torch.Generator().manual_seed(2)
+    real, fake = torch.randn(2, 400, 1, 2, 2, generator=draw)
+    images = between(real, fake.requires_grad_(), draw)
+    shares = ((images - fake) / (real - fake)).flatten(1)
+    assert images.requires_grad
+    assert images.is_leaf  # nothing of it reaches G
+    torch.testing.assert_close(shares, shares[:, :1].expand_as(shares), rtol=1e-3, atol=1e-3)
+    assert shares.min() >= -1e-3
+    assert shares.max() <= 1.001
+    assert abs(shares[:, 0].mean() - 0.5) < 5 / (12 * 400) ** 0.5  # five standard errors of a uniform share
 
 
 def test_r1_of_a_linear_discriminator_is_half_its_squared_weight():

@@ -85,6 +85,24 @@ def test_a_wrong_shape_is_told_at_the_door():
         Generator()(torch.zeros(2, 7))
 
 
+def test_without_batchnorm_each_logit_is_of_its_own_image_and_biases_start_at_zero():
+    draw = torch.Generator().manual_seed(3)
+    images = torch.randn(6, 3, 32, 32, generator=draw)
+    for norm, alone in {"batch": False, "none": True}.items():
+        discriminator = init_weights(Discriminator(32, width=8, norm=norm), draw)
+        same = torch.allclose(discriminator(images)[:3], discriminator(images[:3]), atol=1e-5)
+        assert same == alone
+    biases = [layer.bias for layer in discriminator.main if isinstance(layer, nn.Conv2d) and layer.bias is not None]
+    assert len(biases) == 2
+    assert not any(bias.any() for bias in biases)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_the_slope_is_that_of_every_leaky_relu(slope):
+    layers = [layer for layer in Discriminator(32, width=8, slope=slope).main if isinstance(layer, nn.LeakyReLU)]
+    assert [layer.negative_slope for layer in layers] == [slope] * 3
+
+
 def test_spectral_norm_brings_each_weights_largest_singular_value_to_one():
     draw = torch.Generator().manual_seed(3)
     discriminator = init_weights(Discriminator(16, width=8, spectral_norm=True), draw)

@@ -30,6 +30,9 @@ ARTICLE_SERIES = {
     "training/batch/D_G_z1",
     "training/batch/D_G_z2",
 }
+HEALTH_SERIES = {
+    f"health/{name}" for name in ("accuracy_real", "accuracy_fake", "gradient_D", "gradient_G", "saturation", "variety")
+}
 
 
 def make_images(count: int = 5) -> ImageSet:
@@ -115,7 +118,7 @@ def test_environment_says_what_the_numbers_depend_on(workplace):
 
 def test_every_step_of_every_series_comes_back(workplace):
     record = workplace.record
-    assert set(record.series_names) == ARTICLE_SERIES
+    assert set(record.series_names) == ARTICLE_SERIES | HEALTH_SERIES
     for i, path in enumerate(tracking.SERIES.values()):
         frame = record.series(path)
         assert frame["step"].tolist() == list(range(1, 201))
