@@ -9,6 +9,7 @@ from results import machine, replace_part
 
 from dcgan_lib.compare import select
 from dcgan_lib.runs import load_runs
+from dcgan_lib.tracking import SERIES
 
 SCORES = ("swd", "swd_16", "swd_32", "swd_64", "diversity")
 
@@ -21,12 +22,14 @@ def main() -> None:
     variants = defaultdict(list)
     for record in select(load_runs(options.runs), "recipe-* state=finished"):
         name = record.name.removeprefix("recipe-").rpartition("-")[0]
-        variants[name].append([record.last(f"metrics/{score}")[1] for score in SCORES])
+        seconds = record.series(SERIES["loss_d"])["seconds"].max()
+        variants[name].append([*(record.last(f"metrics/{score}")[1] for score in SCORES), seconds])
     if not variants:
         raise SystemExit(
             f"no finished run of the sweep in {options.runs}: make sweep CONFIG=configs/sweeps/recipe.yaml"
         )
-    lines = [f"| variant | seeds | {' | '.join(SCORES)} |", f"| --- | ---: |{' ---: |' * len(SCORES)}"]
+    columns = (*SCORES, "seconds")
+    lines = [f"| variant | seeds | {' | '.join(columns)} |", f"| --- | ---: |{' ---: |' * len(columns)}"]
     for name, rows in sorted(variants.items(), key=lambda item: statistics.median(row[0] for row in item[1])):
         cells = []
         for values in zip(*rows, strict=True):
@@ -34,9 +37,8 @@ def main() -> None:
             cells.append(f"{statistics.median(values):.3g}{spread}")
         lines.append(f"| {name} | {len(rows)} | {' | '.join(cells)} |")
     print("\n".join(lines))
-    replace_part(
-        "recipe", f"{date.today()}, {machine()}; smaller is better, diversity 1 is right.\n\n" + "\n".join(lines)
-    )
+    text = f"{date.today()}, {machine()}; smaller is better, diversity 1 is right; two runs at a time"
+    replace_part("recipe", text + "\n\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":
