@@ -14,7 +14,6 @@ import time
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import plain_loop
 import torch
 from PIL import Image, ImageDraw
@@ -32,6 +31,7 @@ from dcgan_lib.train import fit
 HERE = Path(__file__).parent
 METHODS = ("plain", "paper", "modern")
 COUNT = 2000
+ALIKE = 50_000  # images seen, of the generators that are shown beside each other for as many images
 
 
 def moments(minutes: float) -> list[float]:
@@ -151,23 +151,31 @@ def write(home: Path, results: dict[str, list[list[dict]]], evaluator: Evaluator
     )
     replace_part("quality", text + "\n\n" + "\n".join(lines))
 
-    rows = [
-        (method, [at(results[method][0], s) for s in (moments(minutes)[0], moments(minutes)[-1])]) for method in results
-    ]
-    cell = 8 * 66 + 2
-    picture = Image.new("RGB", (2 * cell + 20, len(rows) * (4 * 66 + 2 + 30)), "white")
+    first, *_, last = moments(minutes)
+    picked = {}
+    for method, (run, *_) in results.items():  # of the first seed
+        alike = min(run, key=lambda row: abs(row["images"] - ALIKE))
+        picked[method] = [at(run, first), at(run, last), alike]
+    draw_picture(picked)
+
+
+def draw_picture(picked: dict[str, list[dict | None]]) -> None:
+    """A row for each method, a grid for each of its generators, under what it is."""
+    columns, rows, gap, title = 6, 4, 20, 24
+    wide, high = columns * 66 + 2, rows * 66 + 2
+    picture = Image.new("RGB", (3 * (wide + gap) - gap, len(picked) * (title + high + 8)), "white")
     draw = ImageDraw.Draw(picture)
-    for down, (method, pair) in enumerate(rows):
-        for across, row in enumerate(pair):
-            left, top = across * (cell + 20), down * (4 * 66 + 32)
+    for down, (method, generators) in enumerate(picked.items()):
+        for across, row in enumerate(generators):
+            left, top = across * (wide + gap), down * (title + high + 8)
             if row is None:
-                draw.text((left, top + 8), f"{method}: no generator yet", fill="black", font_size=16)
+                draw.text((left, top + 4), f"{method}: no generator yet", fill="black", font_size=15)
                 continue
-            title = f"{method}: {row['seconds']:,.0f} s, {row['images']:,} images, SWD {row['swd']:.0f}"
-            draw.text((left, top + 6), title, fill="black", font_size=16)
-            grid = to_grid(fakes(row["file"], method, 128)[:32])
-            picture.paste(Image.fromarray(np.asarray(grid)), (left, top + 30))
-    picture.save(HERE / "equal-time.jpg", quality=88)
+            text = f"{method}: {row['seconds']:,.0f} s, {row['images']:,} images, SWD {row['swd']:.0f}"
+            draw.text((left, top + 4), text, fill="black", font_size=15)
+            grid = to_grid(fakes(row["file"], method, 128)[: rows * columns], columns)
+            picture.paste(Image.fromarray(grid), (left, top + title))
+    picture.save(HERE / "equal-time.jpg", quality=80)
 
 
 def main() -> None:
