@@ -68,7 +68,7 @@ def main() -> None:
     found = {name: shares(config) for name, config in configs.items()}
     titles = [f"{name}: {milliseconds:.0f} ms a step" for name, (milliseconds, _) in found.items()]
     lines = [f"| what | {' | '.join(titles)} |", f"| --- |{' ---: |' * len(found)}"]
-    for kind in next(iter(found.values()))[1]:
+    for kind in (*KINDS, "all else"):
         lines.append(f"| {kind} | {' | '.join(f'{spent.get(kind, 0):.1%}' for _, spent in found.values())} |")
     print("\n".join(lines))
     replace_part("profile", f"{date.today()}, {machine()}; {STEPS} steps each.\n\n" + "\n".join(lines))

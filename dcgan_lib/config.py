@@ -87,7 +87,7 @@ class Config:
     beta2: float = 0.999  # Adam's second momentum, for both
     d_updates: int = 1  # updates of D a step, each on images of its own
     g_updates: int = 1  # updates of G a step
-    mixed_batches: bool = False  # D sees real and fake in one batch, so that BatchNorm normalises them together
+    mixed_batches: bool = False  # D sees fakes in one batch with real images: BatchNorm normalises them together
     objective: str = "non-saturating"  # what the two play for; or "saturating", "least-squares", "hinge", "wasserstein"
     label_smoothing: float = 0.0  # D is told 1 - this for real images (one-sided: fakes stay at 0)
     r1_weight: float = 0.0  # gamma of the R1 penalty on D's gradients at real images; 0: none, 1 to 10 is usual
@@ -142,10 +142,11 @@ class Config:
             f"gradient_penalty is {self.gradient_penalty}, but BatchNorm mixes the images of a batch, each of which it "
             "is about: set discriminator_norm to none",
         )
+        bounded = self.discriminator_norm == "none" and (self.gradient_penalty > 0 or self.spectral_norm)
         _require(
-            self.objective != "wasserstein" or self.gradient_penalty > 0 or self.spectral_norm,
-            "objective is 'wasserstein', which needs a bound on D's slope: set gradient_penalty to 10 and "
-            "discriminator_norm to none, or spectral_norm",
+            self.objective != "wasserstein" or bounded,
+            "objective is 'wasserstein', which needs a bound on D's slope: set discriminator_norm to none, and "
+            "gradient_penalty to 10 or spectral_norm to true",
         )
         _require(
             not (self.objective in UNLABELLED and self.label_smoothing),
@@ -171,8 +172,10 @@ class Config:
 
     def check_count(self, count: int) -> None:
         """`ValueError` where so many images don't fill a single step."""
-        times = f", d_updates {self.d_updates}" if self.d_updates > 1 else ""
-        message = f"batch_size is {self.batch_size}{times}, but there are {count} images: lower it"
+        message = f"batch_size is {self.batch_size}, but there are {count} images: lower it"
+        if self.d_updates > 1:
+            product = f"{self.images_per_step} images (batch_size {self.batch_size} × d_updates {self.d_updates})"
+            message = f"a step takes {product}, but there are {count}: lower one of them"
         _require(count >= self.images_per_step, message)
 
     @classmethod

@@ -16,7 +16,7 @@ class MaskedConv2d(nn.Conv2d):
     """A convolution that at each pixel sees only what comes before it: the rows above, and what is to its left.
 
     Of the pixel itself it sees the colour channels before its own, with `own` also its own. Feature maps belong to the
-    `channels` in equal groups, first those of the first (van den Oord et al. 2016, figure 4; `own=False` is mask A).
+    `channels` in equal groups, first those of the first (van den Oord et al. 2016, section 3.4; `own=False` is mask A).
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, channels: int, own: bool) -> None:
@@ -38,13 +38,13 @@ class PixelCNN(nn.Module):
 
     Images are whole numbers (N, channels, S, S) from 0 to `levels` − 1. The conditionals come from one network of
     masked convolutions, so a training step looks at all of them at once; drawing has to go value by value (van den Oord
-    et al. 2016, section 3). Each pixel is also told where in the image it is, which is no part of x.
+    et al. 2016, section 3.5). Each pixel is also told where in the image it is, which is no part of x.
     """
 
     def __init__(self, channels: int = 3, levels: int = 16, width: int = 60, layers: int = 5) -> None:
         super().__init__()
         if width % channels:
-            raise ValueError(f"width is {width}: each of the {channels} channels gets as many feature maps; round it")
+            raise ValueError(f"width is {width}: its feature maps are shared by {channels} channels: give a multiple")
         self.channels, self.levels, self.reach = channels, levels, 3 + layers  # rows above that a pixel can see
         self.place = nn.Sequential(nn.Conv2d(2, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1))
         self.first = MaskedConv2d(channels, width, 7, channels, own=False)
@@ -125,7 +125,8 @@ class VAE(nn.Module):
     def terms(self, images: Tensor, random: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The two terms of the bound for one z of each image: log p(x|z), and KL(q(z|x) ‖ p(z)); (N,) each, in nats.
 
-        Their difference is on average at most log p(x) (Kingma & Welling 2014, eq. 10); training maximises it.
+        Their difference is on average at most log p(x) (Kingma & Welling 2014, eq. 10); training maximises it. To look
+        at single images, call it in eval mode: in training BatchNorm mixes those of a batch.
         """
         mean, log_deviation = self.encode(images)
         z = mean + log_deviation.exp() * _normal_like(mean, random)
@@ -136,7 +137,7 @@ class VAE(nn.Module):
     def log_likelihood(self, images: Tensor, draws: int = 100, random: torch.Generator | None = None) -> Tensor:
         """log p(x) estimated from below by importance sampling, closer with more draws: (N,) (Burda et al. 2016).
 
-        In eval mode; images are looked at on their own.
+        Call it in eval mode: in training BatchNorm mixes the images of a batch.
         """
         mean, log_deviation = self.encode(images)
         weights = []
@@ -189,10 +190,10 @@ class BoltzmannMachine(nn.Module):
         return v, likely
 
     def contrast(self, v: Tensor, from_model: Tensor) -> Tensor:
-        """What training minimises: the energy of real v less that of the machine's own, a scalar.
+        """What training minimises: the free energy of real v less that of the machine's own, a scalar.
 
         Its gradient is that of −log p(v) where `from_model` are fair draws; contrastive divergence takes what a few
-        Gibbs steps make of the real v instead (Hinton 2002, eq. 5).
+        Gibbs steps make of the real v instead (Hinton 2002, section 3).
         """
         return self.free_energy(v).mean() - self.free_energy(from_model).mean()
 

@@ -31,7 +31,7 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
 
 
 def saturating_generator_loss(fake_logits: Tensor) -> Tensor:
-    """What G minimises by the letter of the game: log(1 − D(G(z))) (Goodfellow et al. 2014, eq. 1); "minimax".
+    """What G minimises by the letter of the game: log(1 − D(G(z))) (Goodfellow et al. 2014, eq. 1).
 
     Logits of shape (N,), in float32 at least; a scalar. Where D rejects a fake it is flat, and G learns nothing.
     """
@@ -68,8 +68,8 @@ def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, lab
     """What a critic minimises: its mean output on fakes less that on real images (Arjovsky et al. 2017, algorithm 1).
 
     Outputs of shape (N,); a scalar. Turned round, it estimates the distance of the two distributions, as long as the
-    critic's slope is held to 1, by `gradient_penalty`, or to at most 1, by spectral norm; else it falls for ever. There
-    are no labels: `ValueError` where they are smoothed.
+    critic's slope is held near 1 by `gradient_penalty`, or roughly bounded by spectral norm, both in a D without
+    BatchNorm; else it falls for ever. There are no labels: `ValueError` where they are smoothed.
     """
     _no_labels("wasserstein", label_smoothing)
     return fake_logits.mean() - real_logits.mean()
@@ -112,7 +112,8 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     `images` (N, C, S, S) of `between`, of which D made `logits` (N,); a scalar, whose own gradient reaches D's weights.
     It is defined an image at a time: D must have no BatchNorm.
     """
-    return (_slopes(logits, images).square().sum(dim=(1, 2, 3)).sqrt() - 1).square().mean()
+    squares = _slopes(logits, images).square().sum(dim=(1, 2, 3))
+    return ((squares + 1e-12).sqrt() - 1).square().mean()  # a root has no derivative at 0
 
 
 def _slopes(logits: Tensor, images: Tensor) -> Tensor:
@@ -124,7 +125,8 @@ def _slopes(logits: Tensor, images: Tensor) -> Tensor:
 class Objective(NamedTuple):
     """What D minimises, of (real_logits, fake_logits, label_smoothing), and what G minimises, of (fake_logits).
 
-    `output` makes D(x) of a logit; `boundary` is the D(x) above which D says 'real', None where there is none.
+    `output` makes what is shown as D(x) of a logit: the logit itself (`torch.clone`) where it is taught to be 1 or 0,
+    or has no scale. `boundary` is the D(x) above which D says 'real', None where there is none.
     """
 
     discriminator: Callable[..., Tensor]

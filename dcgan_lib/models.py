@@ -52,7 +52,7 @@ class Discriminator(nn.Module):
     Takes images (N, channels, size, size) in [-1, 1]; gives logits (N,). Their sigmoid is D(x); the losses take
     the logits, since the logarithm of a sigmoid is exact only when both are computed together. `spectral_norm` divides
     each convolution's weight by its largest singular value (Miyato et al. 2018). `norm` is "batch" or "none", where
-    convolutions have biases in its stead; `slope` is LeakyReLU's below zero.
+    the hidden convolutions have biases in its stead; `slope` is LeakyReLU's below zero.
     """
 
     def __init__(

@@ -36,7 +36,8 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1); or as many of each as the Config says.
 
     `real`: images (N, C, S, S) in [-1, 1], which D's updates share; `z`: noise (`noise_per_step`, latent_dim); both on
-    the GAN's device. Gives `SERIES` and `HEALTH`, each a scalar still on the device: reading one waits for the step.
+    the GAN's device. Gives `SERIES` and `HEALTH`, of each player's last update, as scalars still on the device: reading
+    one waits for the step.
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
     half = torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast)
@@ -76,7 +77,8 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     for update in range(config.g_updates):
         if update:
             fake = drawn(len(fake))
-        fake_logits_after = judged(fake)
+        seen = torch.cat([batch.detach(), fake]) if config.mixed_batches else fake
+        fake_logits_after = judged(seen)[-len(fake) :]
         loss_g = objective.generator(fake_logits_after)
         gan.optimizer_g.zero_grad(set_to_none=True)
         loss_g.backward(inputs=list(gan.generator.parameters()))
@@ -147,7 +149,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
     """Train from the GAN's own step to the end of its Config's epochs, yielding a `Report` every few steps.
 
     The caller's loop body logs, draws and saves. A step never waits for the device; a report does. Raises
-    `ValueError` where there are fewer images than a batch takes; `TrainingDiverged` after the report that shows it;
+    `ValueError` where there are fewer images than a step takes; `TrainingDiverged` after the report that shows it;
     `KeyboardInterrupt` after a report with `interrupted` set, once its step is whole.
     """
     config = gan.config
@@ -183,7 +185,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                     continue
                 values = torch.stack(pending).T.tolist()  # the one place that waits for the device
                 steps = range(gan.step - len(pending) + 1, gan.step + 1)
-                diverged_at = _first_not_finite(steps, values)
+                diverged_at = _first_not_finite(steps, values[: len(SERIES)])  # of one image there is no variety
                 if diverged_at is None and (sample_due or checkpoint_due or evaluation_due) and not gan.is_finite():
                     diverged_at = gan.step  # G's update came after its loss: the next loss would show it, too late
                 yield Report(

@@ -133,6 +133,16 @@ def test_side_by_side_each_run_has_a_panel_and_all_the_same_axes(records):
     assert figure.axes[0].get_ylabel() == LOSS_D
 
 
+def test_an_epoch_of_several_updates_of_d_has_fewer_steps(tmp_path):
+    write_run(tmp_path / "once")
+    write_run(tmp_path / "twice", d_updates=2)
+    once, twice = load_runs(tmp_path)
+    ends = [
+        compare.overlay([run], LOSS_D, by="epoch", smooth=0).axes[0].lines[0].get_xdata()[-1] for run in (once, twice)
+    ]
+    assert ends == [10 / 3, 10 / 2]  # 20 images, 8 or 16 a step
+
+
 def test_what_cannot_be_drawn_is_left_out_and_named(records, plain):
     figure = compare.overlay([records[0], plain], [LOSS_D, "train/loss"], by="epoch", smooth=0)
     (axes,) = figure.axes

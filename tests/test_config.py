@@ -78,8 +78,14 @@ def test_a_config_cannot_be_changed_by_accident():
         ({"precision": "fp16"}, r"precision is 'fp16': choose one of fp32, bf16, auto"),
         ({"objective": "wgan"}, r"objective is 'wgan': choose one of non-saturating, saturating, least-squares, hinge"),
         ({"objective": "wasserstein"}, r"objective is 'wasserstein', which needs a bound on D's slope: set"),
+        ({"objective": "wasserstein", "spectral_norm": True}, r"needs a bound on D's slope: set discriminator_norm to"),
         (
-            {"objective": "wasserstein", "spectral_norm": True, "label_smoothing": 0.1},
+            {
+                "objective": "wasserstein",
+                "spectral_norm": True,
+                "discriminator_norm": "none",
+                "label_smoothing": 0.1,
+            },
             r"label_smoothing is 0\.1, but the objective wasserstein has no labels: set it to 0",
         ),
         (
@@ -145,7 +151,7 @@ def test_a_step_takes_a_batch_for_each_update_of_d():
     config = Config(batch_size=8, d_updates=3)
     assert config.images_per_step == 24
     assert [config.steps_per_epoch(count) for count in (24, 25, 48)] == [1, 2, 2]
-    with pytest.raises(ValueError, match="batch_size is 8, d_updates 3, but there are 23 images: lower it"):
+    with pytest.raises(ValueError, match=r"24 images \(batch_size 8 × d_updates 3\), but there are 23: lower one"):
         config.check_count(23)
 
 

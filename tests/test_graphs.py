@@ -12,6 +12,10 @@ from dcgan_lib.train import fit
 
 CUDA = torch.device("cuda", 1)
 
+# What draws within the step, derives twice, or takes several batches.
+GRADIENTS = {"augment": True, "r1_weight": 1.0, "gradient_penalty": 1.0, "discriminator_norm": "none"}
+SEVERAL = {"spectral_norm": True, "batch_size": 4, "d_updates": 2, "g_updates": 2, "mixed_batches": True}
+
 
 def total(gan, real, z):
     """A step that only sums what it is given, and counts itself."""
@@ -121,7 +125,7 @@ def test_elsewhere_and_where_it_is_not_wanted_the_step_is_called_as_ever(told, c
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize("changes", [{}, {"augment": True, "r1_weight": 1.0, "spectral_norm": True, "g_updates": 2}])
+@pytest.mark.parametrize("changes", [{}, GRADIENTS, SEVERAL])
 def test_graphs_learn_what_plain_steps_do_within_rounding(tiny, images, monkeypatch, changes):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)  # else it may choose other kernels
     config = tiny.replace(device="cuda", epochs=7, average_half_life=20, **changes)  # 14 whole batches, 7 short ones

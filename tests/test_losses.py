@@ -132,6 +132,14 @@ def test_the_gradient_penalty_of_a_linear_critic_is_how_far_its_slope_is_from_on
     torch.testing.assert_close(slope, 2 * (1 - 1 / length) * weight, rtol=1e-4, atol=1e-6)
 
 
+def test_a_critic_without_any_slope_still_gets_a_gradient_that_is_a_number():
+    weight = torch.zeros(3, 4, 4, requires_grad=True)
+    images = torch.ones(2, 3, 4, 4, requires_grad=True)
+    penalty = gradient_penalty((images * weight).sum(dim=(1, 2, 3)), images)
+    assert penalty.item() == pytest.approx(1)
+    assert torch.autograd.grad(penalty, weight)[0].isfinite().all()
+
+
 def test_the_penalty_looks_at_one_random_place_on_each_line_from_a_fake_to_its_real_image():
     draw = torch.Generator().manual_seed(2)
     real, fake = torch.randn(2, 400, 1, 2, 2, generator=draw)

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dcgan_lib import train
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
-from dcgan_lib.losses import r1_penalty
+from dcgan_lib.losses import between, gradient_penalty, r1_penalty
 from dcgan_lib.train import RECORDED, SERIES, TrainingDiverged, fit, noise_per_step, train_step
 
 
@@ -166,8 +166,33 @@ def test_mixed_batches_are_normalised_together(tiny, images):
     events = updates(gan)
     losses = train_step(gan, real, z)
     torch.testing.assert_close(losses["loss_d"], -on_real.log().mean() - (1 - on_fake).log().mean())
-    assert events == [16, "D", 8, "G"]
+    assert events == [16, "D", 16, "G"]  # G is graded by the same D
     assert losses["loss_d"] != train_step(GAN(tiny), real, z)["loss_d"]
+
+
+def test_a_gradient_penalty_adds_its_gradient_between_real_images_and_fakes(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    plain, held = (GAN(tiny.replace(discriminator_norm="none", gradient_penalty=each)) for each in (0.0, 7.0))
+    mixed = between(real, plain.generator(z), torch.Generator().manual_seed(tiny.seed))
+    penalty = 7 * gradient_penalty(plain.discriminator(mixed), mixed)
+    weights = list(plain.discriminator.parameters())
+    expected = torch.autograd.grad(penalty, weights, allow_unused=True)  # the last bias has no part in a slope
+
+    without, with_it = train_step(plain, real, z), train_step(held, real, z)
+    torch.testing.assert_close(with_it["loss_d"] - without["loss_d"], penalty.detach(), rtol=1e-4, atol=1e-5)
+    for before, after, slope in zip(weights, held.discriminator.parameters(), expected, strict=True):
+        slope = torch.zeros_like(before) if slope is None else slope
+        torch.testing.assert_close(after.grad - before.grad, slope, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("batch_size", "d_updates", "count"), [(8, 1, 17), (4, 2, 19)])
+def test_a_last_batch_of_a_single_image_is_trained_on_like_any_other(tiny, images, batch_size, d_updates, count):
+    some = dataclasses.replace(images, images=images.images[:count], partition=images.partition[:count])
+    gan = GAN(tiny.replace(batch_size=batch_size, d_updates=d_updates, epochs=1))
+    *_, report = fit(gan, some)
+    assert report.step == 3
+    assert report.diverged_at is None
+    assert math.isnan(report.series["variety"][-1])  # of one image there is none
 
 
 def test_a_gradient_penalty_holds_the_critics_slope_near_one(tiny, images):
@@ -213,7 +238,7 @@ def test_a_generator_that_has_collapsed_or_is_saturated_shows_it(tiny, images):
 
 
 def test_where_an_objective_has_no_boundary_accuracy_is_told_by_the_middle(tiny, images):
-    gan = GAN(tiny.replace(objective="wasserstein", spectral_norm=True))
+    gan = GAN(tiny.replace(objective="wasserstein", spectral_norm=True, discriminator_norm="none"))
     logits = []
     gan.discriminator.register_forward_hook(lambda _, __, output: logits.append(output.detach().clone()))
     found = train_step(gan, images.batch(torch.arange(8), "cpu"), torch.randn(8, 10))
