@@ -6,17 +6,18 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from dcgan_lib.config import Config, parse_yaml
+from dcgan_lib.config import Config
+from dcgan_lib.sheets import parse_yaml
 from dcgan_lib.signals import stop_once
+from dcgan_lib.status_line import Notices, StatusLine
 
 if TYPE_CHECKING:
     from dcgan_lib.data import ImageSet
@@ -28,44 +29,6 @@ IDLE_SECONDS = 5.0  # that it has where nothing trains: jupyter's own; some neve
 
 LAUNCHER = ".launcher.lock"  # held by whoever writes a run's notebook, as .lock is by the kernel that trains
 TAKEN = 75  # exit code of a launcher whose folder another process holds: try again later
-
-
-class StatusLine:
-    """A text stream of which a terminal shows the newest line, in place, and a log shows nothing."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-        self.terminal = stream.isatty()
-
-    def write(self, text: str) -> None:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if lines and self.terminal:
-            width = shutil.get_terminal_size().columns - 1
-            self.stream.write("\r" + lines[-1].strip()[:width].ljust(width))
-
-    def flush(self) -> None:
-        self.stream.flush()
-
-    def end(self) -> None:
-        """Leave the line, so that what is printed next begins on its own."""
-        if self.terminal:
-            self.stream.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
-            self.stream.flush()
-
-
-class Notices:
-    """A text stream that lets through what tracking says of a Neptune server, above a status line, where it stays."""
-
-    def __init__(self, status: StatusLine) -> None:
-        self.status = status
-
-    def write(self, text: str) -> None:
-        if text.startswith("Neptune: "):  # a traceback is in the notebook
-            self.status.end()
-            self.status.stream.write(text)
-
-    def flush(self) -> None:
-        self.status.flush()
 
 
 def is_finished(folder: Path) -> bool:

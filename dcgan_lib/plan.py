@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcgan_lib.config import COMPUTING, REPORTING, Config, nearest, read_yaml
+from dcgan_lib.config import COMPUTING, REPORTING, Config
+from dcgan_lib.sheets import nearest, read_yaml
 
 #: The words of a sweep's file: what stands at each, and how that is written.
 WORDS: dict[str, tuple[type | tuple[type, ...], str]] = {

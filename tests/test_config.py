@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from dcgan_lib.config import RECIPES, Config, parse_yaml
+from dcgan_lib.config import RECIPES, Config
 
 
 def test_defaults_are_the_articles():
@@ -53,10 +53,6 @@ def test_what_is_wrong_with_a_file_is_told_with_its_name_and_place(tmp_path, con
     with pytest.raises((TypeError, ValueError), match=r"config\.json" + message) as caught:
         Config.from_file(tmp_path / "config.json")
     assert "\n" not in str(caught.value)
-
-
-def test_one_yaml_mapping_merged_into_another_is_no_name_written_twice():
-    assert parse_yaml("a: &a {x: 1}\nb: {<<: *a, x: 2}", "here")["b"] == {"x": 2}
 
 
 def test_a_config_cannot_be_changed_by_accident():
