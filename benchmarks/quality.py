@@ -123,8 +123,8 @@ def scores(home: Path, method: str, seed: int, evaluator: Evaluator) -> list[dic
 
 
 def at(rows: list[dict], seconds: float) -> dict | None:
-    """The newest generator that there was after so many seconds; a report's length may be over."""
-    return next((row for row in reversed(rows) if row["seconds"] <= 1.03 * seconds), None)
+    """The newest generator that there was after so many seconds, or a 20th more: an epoch ends when it ends."""
+    return next((row for row in reversed(rows) if row["seconds"] <= 1.05 * seconds), None)
 
 
 def write(home: Path, results: dict[str, list[list[dict]]], evaluator: Evaluator, minutes: float) -> None:
