@@ -123,8 +123,8 @@ def scores(home: Path, method: str, seed: int, evaluator: Evaluator) -> list[dic
 
 
 def at(rows: list[dict], seconds: float) -> dict | None:
-    """The newest generator that there was after so many seconds, or a 20th more: an epoch ends when it ends."""
-    return next((row for row in reversed(rows) if row["seconds"] <= 1.05 * seconds), None)
+    """The newest generator that there was after so many seconds, or a tenth more: an epoch ends when it ends."""
+    return next((row for row in reversed(rows) if row["seconds"] <= 1.1 * seconds), None)
 
 
 def write(home: Path, results: dict[str, list[list[dict]]], evaluator: Evaluator, minutes: float) -> None:
@@ -141,8 +141,10 @@ def write(home: Path, results: dict[str, list[list[dict]]], evaluator: Evaluator
                 values = [f"{statistics.median(row['images'] for row in rows):,.0f}"]
                 for name in shown:
                     numbers = [row[name] for row in rows if name in row]
-                    values.append(f"{statistics.median(numbers):.3g} ({min(numbers):.3g} to {max(numbers):.3g})")
-                lines.append(f"| {seconds:.0f} s | {method}, {len(rows)} seeds | {' | '.join(values)} |")
+                    spread = f" ({min(numbers):.3g} to {max(numbers):.3g})" if len(numbers) > 1 else ""
+                    values.append(f"{statistics.median(numbers):.3g}{spread}")
+                seeds = f"{len(rows)} seed{'s' * (len(rows) > 1)}"
+                lines.append(f"| {seconds:.0f} s | {method}, {seeds} | {' | '.join(values)} |")
     floor = evaluator.floor()
     lines.append(f"| | real faces, the noise floor | | {' | '.join(f'{floor[name]:.3g}' for name in shown)} |")
     text = (
