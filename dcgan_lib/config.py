@@ -23,7 +23,7 @@ REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every"
 COMPUTING = frozenset({"device", "cuda_graphs"})
 
 #: Named sets of values, for `recipe: NAME` in a mapping or a file of settings. "paper" is what the articles have, and
-#: `Config`'s defaults; "modern" is what learnt fastest in trials on a CPU; benchmarks/RESULTS.md has what each part brings.
+#: `Config`'s defaults; "modern" is what learnt fastest in trials on a CPU: benchmarks/RESULTS.md.
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": {
         "flip": False,
