@@ -35,12 +35,12 @@ SERIES = {
     "d_real": "training/batch/D_x",
     "d_fake_before": "training/batch/D_G_z1",
     "d_fake_after": "training/batch/D_G_z2",
-    "accuracy_real": "health/accuracy_real",
-    "accuracy_fake": "health/accuracy_fake",
-    "gradient_d": "health/gradient_D",
-    "gradient_g": "health/gradient_G",
-    "saturation": "health/saturation",
-    "variety": "health/variety",
+    "accuracy_real": "training/health/accuracy_real",
+    "accuracy_fake": "training/health/accuracy_fake",
+    "gradient_d": "training/health/gradient_D",
+    "gradient_g": "training/health/gradient_G",
+    "saturation": "training/health/saturation",
+    "variety": "training/health/variety",
 }
 
 MODES = ("offline", "async")  # the client's others keep nothing on this machine

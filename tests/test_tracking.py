@@ -31,7 +31,8 @@ ARTICLE_SERIES = {
     "training/batch/D_G_z2",
 }
 HEALTH_SERIES = {
-    f"health/{name}" for name in ("accuracy_real", "accuracy_fake", "gradient_D", "gradient_G", "saturation", "variety")
+    f"training/health/{name}"
+    for name in ("accuracy_real", "accuracy_fake", "gradient_D", "gradient_G", "saturation", "variety")
 }
 
 
