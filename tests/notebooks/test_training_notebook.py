@@ -144,7 +144,7 @@ def test_bad_settings_are_refused_before_anything_starts(quick, tmp_path, argume
 def test_a_failure_in_the_notebook_is_one_line_and_the_way_to_the_traceback(quick, tmp_path):
     code, _, err = finish(train(quick, tmp_path, "--run", "bad", "--set", "batch_size", "97"))
     assert code == 1
-    assert re.search(r"ValueError: batch_size is 97, but .* has 96 images: lower it", err)
+    assert re.search(r"ValueError: batch_size is 97, but there are 96 images: lower it", err)
     assert "Traceback" not in err
     assert re.search(r"in cell \[\d+\], 'folder = .*'; the notebook with the traceback: .*bad/notebook.ipynb", err)
 
