@@ -136,7 +136,7 @@ def test_a_critic_without_any_slope_still_gets_a_gradient_that_is_a_number():
     weight = torch.zeros(3, 4, 4, requires_grad=True)
     images = torch.ones(2, 3, 4, 4, requires_grad=True)
     penalty = gradient_penalty((images * weight).sum(dim=(1, 2, 3)), images)
-    assert penalty.item() == pytest.approx(1)
+    assert penalty.item() == pytest.approx(1, abs=1e-5)
     assert torch.autograd.grad(penalty, weight)[0].isfinite().all()
 
 
