@@ -13,6 +13,7 @@ from dcgan_lib.sheets import nearest, read_yaml
 
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 PRECISIONS = ("fp32", "bf16", "auto")
+ARCHITECTURES = ("dcgan", "minimal")
 OBJECTIVES = ("non-saturating", "saturating", "least-squares", "hinge", "wasserstein")  # each in `losses.OBJECTIVES`
 UNLABELLED = ("hinge", "wasserstein")  # objectives without labels that could be smoothed
 
@@ -70,6 +71,7 @@ class Config:
     hold_out: bool = False  # leave the test split out of training, to judge the faces by images that are new to D
 
     # Networks
+    architecture: str = "dcgan"  # or "minimal": the small encoder-decoder GAN, of fixed widths, for 64 pixels
     latent_dim: int = 100  # length of z, the generator's input (nz)
     noise: str = "normal"  # what z is drawn from: "normal", or "uniform" in [-1, 1]
     generator_width: int = 64  # feature maps in the generator's last hidden block (ngf)
@@ -119,6 +121,14 @@ class Config:
             self.batch_size >= 2,
             f"batch_size is {self.batch_size}: BatchNorm would see single images; give at least 2",
         )
+        _choose("architecture", self.architecture, ARCHITECTURES)
+        if self.architecture == "minimal":
+            _require(self.image_size == 64, f"image_size is {self.image_size}: the minimal architecture is made for 64")
+            for name in ("discriminator_norm", "discriminator_slope", "spectral_norm"):
+                value, only = getattr(self, name), getattr(type(self), name)
+                _require(
+                    value == only, f"{name} is {value!r}, but the minimal architecture has no such choice: leave it out"
+                )
         _choose("noise", self.noise, ("normal", "uniform"))
         _choose("discriminator_norm", self.discriminator_norm, ("batch", "none"))
         positive = ("latent_dim", "generator_width", "discriminator_width", "d_updates", "g_updates", "epochs")

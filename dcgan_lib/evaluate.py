@@ -1,6 +1,7 @@
 """`python -m dcgan_lib.evaluate runs/NAME`: how good a run's faces are, in numbers, beside those of real faces."""
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dcgan_lib import metrics
-from dcgan_lib.data import ImageSet, prepare
+from dcgan_lib.data import ImageSet, prepare, to_floats
 from dcgan_lib.gan import GAN
 from dcgan_lib.judge import Judge, judge_of
 
@@ -27,6 +28,7 @@ MEANING = {
     "kernel": "kernel distance in the judge's features",
     "diversity": "distance of two fakes / of two real images; 1 is right",
     "novelty": "distance to the nearest training image / that of held-out ones; far below 1: learnt by heart",
+    "overfitting": "D puts held-out images so far from training ones towards fakes; above 0.5: learnt by heart, by D",
     "attribute_error": "share of fakes with an attribute less that of real faces, mean size",
     "combinations": "different combinations of attributes / those of as many real faces",
     "fid": "Fréchet distance in Inception's features",
@@ -56,8 +58,24 @@ class Evaluator:
         self.features, self.attributes = judge.read(self.real) if judge else (None, None)
 
     def __call__(self, gan: GAN) -> dict[str, float]:
-        """The scores of a GAN's images; `MEANING` says what each is."""
-        return self.compare(self.draw(gan))
+        """The scores of a GAN's images, and of its D; `MEANING` says what each is."""
+        scores = self.compare(self.draw(gan))
+        return scores | ({"overfitting": self.overfitting(gan)} if self.hold_out else {})
+
+    @torch.no_grad()
+    def overfitting(self, gan: GAN) -> float:
+        """Where D sees held-out images: with the training images (0) or with the fakes (1) (Karras et al. 2020, eq. 1).
+
+        Of the means of D's logits, on the way from training images to fakes.
+        """
+        z = gan.noise(self.count, torch.Generator().manual_seed(1)).to(gan.device)
+        generator = copy.deepcopy(gan.generator).train()  # the one that D plays against, whose statistics may move
+        fakes = torch.cat([generator(part) for part in z.split(256)])
+        known, new = (to_floats(pixels[: self.count]) for pixels in (self.training, self.real))
+        real, held_out, fake = (gan.logits(images) for images in (known, new, fakes))
+        # Where D can't tell fakes from real images, their distance is no measure: then the spread of its logits is.
+        scale = max((real.mean() - fake.mean()).item(), real.std().item())
+        return (real.mean() - held_out.mean()).item() / scale
 
     def draw(self, gan: GAN) -> Tensor:
         """The GAN's images that are compared: (count, C, S, S), from the same noise each time."""

@@ -11,10 +11,26 @@ from dcgan_lib import checkpoint
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.device import choose_device, choose_precision
+from dcgan_lib.minimal import MinimalDiscriminator, MinimalGenerator
 from dcgan_lib.models import Discriminator, Generator, init_weights
 
 MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
 AVERAGED_SHARE = 0.02  # of the images seen, that the half-life of the averaged weights is at first
+
+
+def make_networks(config: Config) -> tuple[nn.Module, nn.Module]:
+    """The generator and the discriminator that a Config describes, before DCGAN's own initialisation."""
+    if config.architecture == "minimal":
+        return MinimalGenerator(config.channels, config.latent_dim), MinimalDiscriminator(config.channels)
+    size = {"image_size": config.image_size, "channels": config.channels}
+    discriminator = Discriminator(
+        **size,
+        width=config.discriminator_width,
+        spectral_norm=config.spectral_norm,
+        norm=config.discriminator_norm,
+        slope=config.discriminator_slope,
+    )
+    return Generator(**size, latent_dim=config.latent_dim, width=config.generator_width), discriminator
 
 
 class GAN:
@@ -27,22 +43,15 @@ class GAN:
         self.config = config
         self.device = choose_device(config.device)
         self.autocast = choose_precision(config.precision, self.device) == "bf16"
-        size = {"image_size": config.image_size, "channels": config.channels}
         with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
             torch.default_generator.manual_seed(config.seed)  # spectral norm keeps a drawn vector
-            generator = Generator(**size, latent_dim=config.latent_dim, width=config.generator_width)
-            discriminator = Discriminator(
-                **size,
-                width=config.discriminator_width,
-                spectral_norm=config.spectral_norm,
-                norm=config.discriminator_norm,
-                slope=config.discriminator_slope,
-            )
+            generator, discriminator = make_networks(config)
 
         # Weights and fixed noise are drawn on the CPU, so that one seed gives one start on every device.
         draw = torch.Generator().manual_seed(config.seed)
-        init_weights(generator, draw)
-        init_weights(discriminator, draw)
+        if config.architecture == "dcgan":
+            init_weights(generator, draw)
+            init_weights(discriminator, draw)
         self.fixed_noise = self.noise(config.sample_count, draw).to(self.device)
         self.random = torch.Generator(self.device).manual_seed(config.seed)
 
@@ -86,6 +95,20 @@ class GAN:
             return torch.cat([network(part).float().cpu() for part in parts])
         finally:
             network.train(was_training)
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """D's logits (N,), on the CPU, for images (N, channels, size, size) in [-1, 1], all real or all fake.
+
+        As in training: batches of the same size, whose own statistics BatchNorm takes; D itself stays as it is. A last
+        batch of a single image, which has none, is joined to the one before.
+        """
+        size = self.config.batch_size
+        batches = list(images.to(self.device).split(size))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        discriminator = copy.deepcopy(self.discriminator).train()
+        return torch.cat([discriminator(batch).float().cpu() for batch in batches])
 
     @torch.no_grad()
     def update_average(self, images: int) -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 PATCH = 7  # pixels a side of the patches that are compared
 COARSEST = 16  # pixels a side of the smallest level
+ROUNDING = (2 / 255) ** 2 / 12  # variance of what is lost by rounding [-1, 1] to bytes
 
 
 def as_floats(images: Tensor) -> Tensor:
@@ -134,6 +135,29 @@ def nearest(images: Tensor, references: Tensor, size: int = 32) -> tuple[Tensor,
         best = torch.where(closer, found, best)
         index = torch.where(closer, at + start, index)
     return (ours - _small(references[index], size)).square().mean(dim=1).sqrt(), index  # `cdist` rounds small ones
+
+
+def checkerboard(images: Tensor) -> float:
+    """How far regular patterns of 2, 4 or 8 pixels stand out of the images' spectrum; about 1 where there are none.
+
+    Transposed convolutions leave them, a period for each doubling (Odena et al. 2016). The power in those rows and
+    columns of the spectrum, averaged over the images (N, C, S, S), is divided by that of the frequencies around them:
+    real images have a smooth spectrum there. Gives the largest of the quotients.
+    """
+    grey = as_floats(images).mean(dim=1)
+    side = grey.shape[-1]
+    window = torch.hann_window(side, periodic=True)
+    window = window[:, None] * window
+    power = torch.fft.rfft2((grey - grey.mean((1, 2), keepdim=True)) * window).abs().square().mean(dim=0)
+    power = power[: side // 2 + 1] + ROUNDING * window.square().sum()  # of images without content
+    apart = 3  # frequencies: the window blurs a line by two
+    quotients = [0.0]
+    for line in (power.sum(dim=0), power.sum(dim=1)):
+        for k in (side // period for period in (2, 4, 8)):
+            if k >= 2 * apart:
+                around = [line[i] for i in (k - apart, k + apart) if i < len(line)]
+                quotients.append((line[k] / torch.stack(around).log().mean().exp()).item())
+    return max(quotients)
 
 
 def combinations(attributes: Tensor) -> int:

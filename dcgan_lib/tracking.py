@@ -41,6 +41,8 @@ SERIES = {
     "gradient_g": "training/health/gradient_G",
     "saturation": "training/health/saturation",
     "variety": "training/health/variety",
+    "real_low": "training/health/real_low",
+    "real_high": "training/health/real_high",
 }
 
 MODES = ("offline", "async")  # the client's others keep nothing on this machine

@@ -24,9 +24,18 @@ from dcgan_lib.signals import stop_requests
 SERIES = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
 
 #: What else a step tells: the shares of real images and of fakes that D judges rightly, the lengths of both gradients,
-#: the share of the fakes' pixel values at the ends of the range, and how much the fakes differ from each other as a
-#: multiple of how much the real images do.
-HEALTH = ("accuracy_real", "accuracy_fake", "gradient_d", "gradient_g", "saturation", "variety")
+#: the share of the fakes' pixel values at the ends of the range, how much the fakes differ from each other as a
+#: multiple of how much the real images do, and the darkest and brightest value in the real ones.
+HEALTH = (
+    "accuracy_real",
+    "accuracy_fake",
+    "gradient_d",
+    "gradient_g",
+    "saturation",
+    "variety",
+    "real_low",
+    "real_high",
+)
 
 RECORDED = SERIES + HEALTH
 SATURATED = 0.99  # from there on tanh lets next to no gradient through
@@ -103,6 +112,8 @@ def _health(gan: GAN, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor
         *(get_total_norm([p.grad for p in network.parameters()]) for network in (gan.discriminator, gan.generator)),
         (fake.abs() > SATURATED).float().mean(),
         fake.std(dim=0).mean() / real.std(dim=0).mean(),
+        real.min(),
+        real.max(),
     )
     return dict(zip(HEALTH, numbers, strict=True))
 
