@@ -28,6 +28,7 @@ MEANING = {
     "kernel": "kernel distance in the judge's features",
     "diversity": "distance of two fakes / of two real images; 1 is right",
     "novelty": "distance to the nearest training image / that of held-out ones; far below 1: learnt by heart",
+    "copying": "distance to the nearest training image / to the nearest of as many held-out ones; far below 1: copies",
     "overfitting": "D puts held-out images so far from training ones towards fakes; above 0.5: learnt by heart, by D",
     "attribute_error": "share of fakes with an attribute less that of real faces, mean size",
     "combinations": "different combinations of attributes / those of as many real faces",
@@ -47,7 +48,8 @@ class Evaluator:
         random = np.random.default_rng(0)
         training = random.permutation(images.rows(hold_out))
         reference = random.permutation(images.test_rows()) if hold_out else training[: len(training) // 2]
-        count = min(count, len(training) // 2)  # so that the floor is measured with as many images as the fakes
+        if not hold_out:
+            count = min(count, len(training) // 2)  # so that the floor is measured with as many images as the fakes
         self.count, self.judge, self.hold_out = count, judge, hold_out
         self.real = _pixels(images, reference[:count])
         self.others = _pixels(images, training[-count:])  # none of them is a reference
@@ -89,6 +91,7 @@ class Evaluator:
         scores["diversity"] = metrics.pairwise_distance(fakes) / self.variety
         if self.hold_out:
             scores["novelty"] = metrics.nearest(fakes, self.training)[0].mean().item() / self.distance
+            scores["copying"] = self._copying(fakes)
         if self.judge:
             features, attributes = self.judge.read(fakes)
             scores["frechet"] = metrics.frechet_distance(features, self.features)
@@ -100,9 +103,18 @@ class Evaluator:
             scores["combinations"] = here / there
         return scores
 
+    def _copying(self, fakes: Tensor) -> float:
+        """The mean distance to the nearest training image, over that to the nearest of as many held-out ones."""
+        parts = self.real.split(min(len(self.training), len(self.real)))
+        ours = metrics.nearest(fakes, self.training[: len(parts[0])])[0].mean()
+        theirs = [metrics.nearest(fakes, part)[0].mean() for part in parts[:30] if len(part) == len(parts[0])]
+        return (ours / torch.stack(theirs).mean()).item()
+
     def floor(self) -> dict[str, float]:
         """The scores that real images have, training ones taken for fakes: as good as can be expected."""
-        return self.compare(self.others) | ({"novelty": 1.0} if self.hold_out else {})
+        return self.compare(self.others) | (
+            {"novelty": 1.0, "copying": 1.0, "overfitting": 0.0} if self.hold_out else {}
+        )
 
 
 def keep_best(gan: GAN, folder: str | Path, scores: dict[str, float], images: ImageSet, by: str = "swd") -> bool:

@@ -86,13 +86,19 @@ def test_new_images_of_the_same_kind_are_near_the_floor_and_noise_is_not(real):
     floor, fresh = evaluator.floor(), evaluator.compare(torch.from_numpy(scenes(300, seed=1)))
     random = torch.Generator().manual_seed(0)
     noise = evaluator.compare(torch.rand(300, 3, 32, 32, generator=random) * 2 - 1)
-    assert set(floor) == set(fresh) == set(evaluate.MEANING) - {"swd_", "fid", "kid"} | {"swd_32", "swd_16"}
+    assert (
+        set(floor)
+        == set(fresh) | {"overfitting"}
+        == set(evaluate.MEANING) - {"swd_", "fid", "kid"} | {"swd_32", "swd_16"}
+    )
     for name in ("swd", "frechet", "kernel"):
         assert noise[name] > 3 * max(floor[name], abs(fresh[name])), name
     assert fresh["swd"] == pytest.approx((fresh["swd_32"] + fresh["swd_16"]) / 2)
     assert fresh["diversity"] == pytest.approx(1, abs=0.1)
     assert fresh["novelty"] == pytest.approx(1, abs=0.1)
-    assert floor["novelty"] == 1
+    assert fresh["copying"] == pytest.approx(1, abs=0.05)
+    assert floor["novelty"] == floor["copying"] == 1
+    assert floor["overfitting"] == 0
     assert fresh["combinations"] == floor["combinations"] == 1
 
 
@@ -117,9 +123,35 @@ def test_a_collapsed_generator_has_no_diversity_and_one_combination(real):
 
 def test_copies_of_training_images_are_not_new(real):
     evaluator = Evaluator(real, hold_out=True)
-    assert evaluator.compare(evaluator.training[:50])["novelty"] == 0
-    nearly = to_floats(evaluator.training[:50]) + 0.01
-    assert evaluator.compare(nearly)["novelty"] < 0.1
+    copies = evaluator.compare(evaluator.training[:50])
+    assert copies["novelty"] == copies["copying"] == 0
+    nearly = evaluator.compare(to_floats(evaluator.training[:50]) + 0.01)
+    assert nearly["novelty"] < 0.1
+    assert nearly["copying"] < 0.1
+
+
+def test_blurred_images_are_near_to_all_and_copies_of_none(real):
+    """By novelty alone a grey image would seem learnt by heart."""
+    scores = Evaluator(real, hold_out=True).compare(torch.full((20, 3, 32, 32), 128, dtype=torch.uint8))
+    assert scores["copying"] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(("held_out", "expected"), [(255, 0.0), (191, 0.5), (128, 1.0)])
+def test_overfitting_is_how_far_d_puts_held_out_images_towards_fakes(real, tiny, monkeypatch, held_out, expected):
+    """A D that says how bright an image is: training images 1, the grey fakes of an untrained G 0."""
+    real.images[:300], real.images[300:] = 255, held_out
+    gan = GAN(tiny.replace(image_size=32))
+    before = {name: value.clone() for name, value in gan.generator.state_dict().items()}
+    monkeypatch.setattr(gan, "logits", lambda images: images.mean((1, 2, 3)))
+    assert Evaluator(real, hold_out=True).overfitting(gan) == pytest.approx(expected, abs=0.02)
+    assert all(torch.equal(value, before[name]) for name, value in gan.generator.state_dict().items())
+
+
+def test_a_d_that_tells_nothing_apart_has_learnt_nothing_by_heart(real, tiny, monkeypatch):
+    """The difference of two noisy means, over a distance that is noise as well, would be any number."""
+    gan, random = GAN(tiny.replace(image_size=32)), torch.Generator().manual_seed(0)
+    monkeypatch.setattr(gan, "logits", lambda images: torch.randn(len(images), generator=random))
+    assert abs(Evaluator(real, hold_out=True).overfitting(gan)) < 0.5
 
 
 def test_images_that_are_all_copies_say_nothing_about_variety(real):

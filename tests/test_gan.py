@@ -101,6 +101,17 @@ def test_the_average_is_short_at_first_and_grows_to_its_half_life(tiny):
     assert share_taken(5000) == pytest.approx(1 - 0.5 ** (8 / 100), abs=1e-4)  # its own
 
 
+def test_logits_are_those_of_training_and_leave_d_alone(tiny, images):
+    """17 images in batches of 8: the last has its own statistics with the one before."""
+    gan = GAN(tiny)
+    batch = images.batch(range(17), "cpu")
+    before = {name: value.clone() for name, value in gan.discriminator.state_dict().items()}
+    logits = gan.logits(batch)
+    assert all(torch.equal(value, before[name]) for name, value in gan.discriminator.state_dict().items())
+    expected = torch.cat([gan.discriminator(batch[:8]), gan.discriminator(batch[8:])])
+    torch.testing.assert_close(logits, expected.detach())
+
+
 def test_load_draws_from_a_checkpoint_in_three_lines(tiny, images, tmp_path):
     gan = GAN(tiny)
     list(fit(gan, images))

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from dcgan_lib.metrics import (
     as_floats,
+    checkerboard,
     combinations,
     frechet_distance,
     from_pyramid,
@@ -211,3 +212,31 @@ def test_combinations_are_counted_once():
     rows = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 0, 1], [1, 1, 1]])
     assert combinations(rows) == combinations(rows.bool()) == 3
     assert combinations(rows[:1].expand(50, -1)) == 1
+
+
+def test_pixels_without_a_pattern_have_an_even_spectrum():
+    assert checkerboard(noise(500, 3, 32, 32)) == pytest.approx(1, abs=0.15)
+    assert checkerboard(torch.zeros(4, 3, 32, 32)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+@pytest.mark.parametrize("axis", [2, 3])
+def test_a_pattern_stands_out_by_its_share_of_the_power(period, axis):
+    """Noise of power p a frequency; a wave of amplitude a has a² N² / 4, or a² N² at 2 pixels, in its own."""
+    side, amplitude = 64, 0.2
+    wave = amplitude * torch.cos(2 * math.pi * torch.arange(side) / period)
+    wave = wave.reshape(1, 1, *((side, 1) if axis == 2 else (1, side)))
+    grey = noise(400, 1, side, side)
+    height = checkerboard((grey + wave).expand(-1, 3, -1, -1))
+    line = torch.hann_window(side).double()
+    power = (amplitude if period == 2 else amplitude / 2) ** 2 * line.sum() ** 2  # of the windowed wave, at its peak
+    # Summed along the line: the window's own spectrum for the wave, and one noise power for each frequency.
+    signal = power * torch.fft.rfft(line).abs().square().sum()
+    lines = len(torch.fft.rfft(line)) if axis == 2 else side // 2 + 1
+    floor = lines * (1 / 3) * line.square().sum() ** 2
+    assert height == pytest.approx(1 + (signal / floor).item(), rel=0.15)
+
+
+def test_smooth_images_have_none_whatever_their_contrast():
+    smooth = F.interpolate(noise(200, 3, 8, 8), size=(64, 64), mode="bicubic")
+    assert checkerboard(smooth + 0.05 * noise(200, 3, 64, 64, seed=1)) < 3

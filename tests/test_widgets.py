@@ -1,5 +1,6 @@
 """The live view: widgets where a person is looking, a line of text and a plain picture where no one is."""
 
+import dataclasses
 import io
 import subprocess
 import sys
@@ -7,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from records import write_run
 
-from dcgan_lib import widgets
+from dcgan_lib import tracking, widgets
 from dcgan_lib.gan import GAN
 from dcgan_lib.plots import to_grid
 from dcgan_lib.train import fit
@@ -51,6 +53,53 @@ def test_with_a_front_end_widgets_move_and_nothing_is_printed(tiny, images, show
     assert Image.open(io.BytesIO(view.grid.value)).size == (4 * 18 + 2, 18 + 2)
     assert Image.open(io.BytesIO(view.curves.value)).format == "PNG"
     assert view.steps == list(range(1, 13))
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_fault_of_the_run_is_shown_while_it_goes_on_and_told_once(
+    tiny, images, shown, capsys, monkeypatch, tmp_path, live
+):
+    monkeypatch.setattr(widgets, "has_front_end", lambda: live)
+    monkeypatch.setattr(widgets, "REDRAW_SECONDS", 0)
+    monkeypatch.setattr(widgets, "DIAGNOSIS_SHARE", 1)
+    dark = dataclasses.replace(images, images=images.images // 4)  # in [-1, -0.5]
+    gan, view = GAN(tiny.replace(epochs=10)), widgets.LiveView(tmp_path / "run")
+    with tracking.open_run(gan.config, tmp_path / "run", gan=gan, images=dark) as run:
+        for report in fit(gan, dark):
+            tracking.log_report(run, report)
+            run.wait()
+            view.update(report)
+            if report.step == 10:
+                early = view.watch.known
+    assert early == set()
+    assert view.watch.known == {"wrong value range"}
+    lines = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("! wrong value range, since step 2")
+    ]
+    assert len(lines) == (0 if live else 1)
+    if live:
+        assert "wrong value range" in view.faults.value
+
+
+def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
+    """A look that took 2 s is repeated after 200 s, but for the one at the end."""
+    now = [0.0]
+    monkeypatch.setattr(widgets.time, "monotonic", lambda: now[0])
+    looks = []
+
+    def slow(run):
+        looks.append(now[0])
+        now[0] += 2
+        return []
+
+    monkeypatch.setattr(widgets, "diagnose", slow)
+    write_run(tmp_path / "run")
+    watch = widgets.Watch(tmp_path / "run")
+    for second in range(300):
+        now[0] = max(now[0], second)
+        watch.look()
+    assert looks == [0, 200]
+    assert watch.look(done=True) == []
 
 
 def test_a_jpeg_is_close_to_its_pixels():

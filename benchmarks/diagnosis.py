@@ -1,0 +1,197 @@
+"""`python benchmarks/diagnosis.py --celeba FOLDER`: the faults that `diagnose` names, in runs that fail and that don't.
+
+Trains every set-up below with each seed, on drawn faces and, where it is given, on CelebA: 32 pixels, width 16, a
+thread a run, as many side by side as there are cores. Each is diagnosed while it goes on, every 100 steps, and at its
+end. What is there already is not trained again. Writes the table into RESULTS.md.
+"""
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from results import machine, replace_part
+
+from dcgan_lib.config import RECIPES, Config
+from dcgan_lib.data import ImageSet, prepare
+from dcgan_lib.diagnose import diagnose
+from dcgan_lib.evaluate import Evaluator
+from dcgan_lib.faces import draw_faces
+from dcgan_lib.gan import GAN
+from dcgan_lib.plots import to_grid
+from dcgan_lib.runs import load_run
+from dcgan_lib.tracking import log_images, log_report, log_scores, open_run
+from dcgan_lib.train import TrainingDiverged, fit
+
+SMALL = {"image_size": 32, "generator_width": 16, "discriminator_width": 16, "batch_size": 64}
+REPORTS = {"sample_every": 100, "log_every": 20, "evaluate_every": 100, "checkpoint_every": 10**9, "epochs": 10**6}
+BASE = RECIPES["modern"] | SMALL | REPORTS | {"precision": "fp32", "average_half_life": 0}
+TUNED_ON = 1  # the seed by whose runs the thresholds were chosen: it is not among those that are reported
+
+
+def half_range(images: ImageSet) -> ImageSet:
+    """The same images in the upper half of the range: what scaling to [0, 1] gives."""
+    return dataclasses.replace(images, images=images.images // 2 + 128)
+
+
+def only(count: int) -> Callable[[ImageSet], ImageSet]:
+    """The first `count` training images alone, beside the whole test split."""
+
+    def reduced(images: ImageSet) -> ImageSet:
+        test = images.test_rows()
+        kept = [*images.rows(hold_out=True)[:count], *test]
+        partition = images.partition.copy()
+        partition[:] = 0
+        partition[test] = 2
+        return dataclasses.replace(images, images=images.images[kept], partition=partition[kept])
+
+    return reduced
+
+
+class Setup(NamedTuple):
+    """What is changed of `BASE`, for how many steps, and the fault that it makes; none for a healthy one."""
+
+    fault: str | None
+    settings: dict[str, Any]
+    images: Callable[[ImageSet], ImageSet] | None = None
+    steps: int = 600
+
+
+LABELS = {"label_smoothing": 0.0}
+NO_NORM = LABELS | {"discriminator_norm": "none"}
+CRITIC = NO_NORM | {"objective": "wasserstein", "gradient_penalty": 10.0, "beta1": 0.0, "beta2": 0.9, "d_updates": 2}
+
+SETUPS = {
+    "D learns 100 times as fast": Setup("D has won", {"learning_rate_d": 2e-3, "learning_rate_g": 2e-5}),
+    "both rates at 3e-3, beta1 0.9": Setup(
+        "D has won", LABELS | {"learning_rate_d": 3e-3, "learning_rate_g": 3e-3, "beta1": 0.9}
+    ),
+    "saturating loss, fast D": Setup(
+        "vanishing gradients", LABELS | {"objective": "saturating", "learning_rate_d": 2e-3}
+    ),
+    "G learns 100 times as fast": Setup("mode collapse", {"learning_rate_d": 5e-5, "learning_rate_g": 5e-3}),
+    "least squares, no BatchNorm in D, beta1 0.9": Setup(
+        "oscillation",
+        NO_NORM | {"objective": "least-squares", "learning_rate_d": 1e-3, "learning_rate_g": 5e-3, "beta1": 0.9},
+    ),
+    "rates of 0.5, no BatchNorm in D": Setup(
+        "divergence", NO_NORM | {"objective": "hinge", "learning_rate_d": 0.5, "learning_rate_g": 0.5}
+    ),
+    "images in [0, 1]": Setup("wrong value range", {}, half_range),
+    "30 images": Setup("too few images", {"batch_size": 15}, only(30), 1500),
+    "8 images, R1": Setup("memorisation", NO_NORM | {"r1_weight": 5.0, "batch_size": 8, "flip": False}, only(8), 2000),
+    "beta1 0.95": Setup("checkerboard", {"beta1": 0.95}),
+    "modern recipe": Setup(None, {"average_half_life": 20_000}),
+    "paper recipe": Setup(None, RECIPES["paper"] | SMALL | {"hold_out": True}),
+    "least squares": Setup(None, LABELS | {"objective": "least-squares"}),
+    "Wasserstein with gradient penalty": Setup(None, CRITIC | {"learning_rate_d": 3e-4, "learning_rate_g": 3e-4}),
+    "uniform noise": Setup(None, {"noise": "uniform"}),
+    "DiffAugment": Setup(None, {"augment": True}),
+    "batch 32": Setup(None, {"batch_size": 32}),
+    "ReLU in D": Setup(None, {"discriminator_slope": 0.0}),
+    "D half as fast": Setup(None, {"learning_rate_d": 3e-4}),
+}
+
+
+def train(name: str, data: str, seed: int, folder: Path, cache: Path) -> None:
+    """One set-up with one seed: its record, and found.json with what was found when."""
+    torch.set_num_threads(1)
+    setup = SETUPS[name]
+    config = Config(**BASE | setup.settings | {"data": data, "seed": seed})
+    images = prepare(data, config.image_size, cache=cache, progress=lambda work, **_: work)
+    images = setup.images(images) if setup.images else images
+    evaluator, gan, found = Evaluator(images, True, 300), GAN(config), {}
+    with open_run(config, folder, gan=gan, images=images) as run:
+        try:
+            for report in fit(gan, images):
+                log_report(run, report)
+                if report.sample_due:
+                    log_images(run, to_grid(gan.sample()), report.step)
+                if report.evaluation_due and report.step in (setup.steps // 2, setup.steps):
+                    log_scores(run, evaluator(gan), report.step)
+                if report.sample_due:
+                    run.wait()
+                    found[report.step] = [str(finding) for finding in diagnose(load_run(folder))]
+                if report.step >= setup.steps:
+                    break
+        except TrainingDiverged:
+            run.wait()
+            found[gan.step] = [str(finding) for finding in diagnose(load_run(folder))]
+    (folder / "found.json").write_text(json.dumps(found, indent=1))
+
+
+def names(found: list[str]) -> list[str]:
+    """The names alone, of findings as text."""
+    return [finding.partition(", since")[0] for finding in found]
+
+
+def write(home: Path, sets: dict[str, str], seeds: list[int]) -> None:
+    """The table: for each set-up what was found at the end of how many runs, and what else at any time."""
+    lines = ["| set-up | it makes | " + " | ".join(sets) + " |", "| --- | --- |" + " --- |" * len(sets)]
+    hits = failing = alarms = healthy = 0
+    for name, setup in SETUPS.items():
+        cells = []
+        for data in sets:
+            runs = [json.loads((home / data / f"{name}-{seed}" / "found.json").read_text()) for seed in seeds]
+            last = [names(list(run.values())[-1]) for run in runs]
+            ever = [{each for found in run.values() for each in names(found)} for run in runs]
+            if setup.fault:
+                hit = sum(setup.fault in found for found in last)
+                hits, failing = hits + hit, failing + len(runs)
+                others = sorted({other for found in last for other in found} - {setup.fault})
+                cells.append(f"{hit} of {len(runs)}" + (f"; also {', '.join(others)}" if others else ""))
+            else:
+                alarm = sum(bool(found) for found in ever)
+                alarms, healthy = alarms + alarm, healthy + len(runs)
+                cells.append(
+                    "nothing" if not alarm else f"{', '.join(sorted(set().union(*ever)))} in {alarm} of {len(runs)}"
+                )
+        lines.append(f"| {name} | {setup.fault or 'healthy'} | {' | '.join(cells)} |")
+    text = (
+        f"{date.today()}, `python benchmarks/diagnosis.py`, {machine()}; seeds {', '.join(map(str, seeds))}; the "
+        f"thresholds were chosen by runs with seed {TUNED_ON}.\n\n"
+        f"**{hits} of {failing} failing runs named; a finding at any time in {alarms} of {healthy} healthy ones.**"
+    )
+    replace_part("diagnosis", text + "\n\n" + "\n".join(lines))
+    print("\n".join([text, *lines]))
+
+
+def main() -> None:
+    """Train what is missing, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--celeba", help="a zip or folder of CelebA's images")
+    parser.add_argument("--faces", default="data/faces", help="the drawn faces; drawn where they aren't")
+    parser.add_argument("--home", type=Path, default=Path("build/diagnosis"), help="folder for what is trained")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 4])
+    parser.add_argument("--only", nargs="+", default=list(SETUPS), help="set-ups to train, without writing the table")
+    options = parser.parse_args()
+    draw_faces(options.faces)
+    sets = {"drawn faces": options.faces} | ({"CelebA": options.celeba} if options.celeba else {})
+    for data in sets.values():
+        prepare(data, SMALL["image_size"], cache=options.home / "cache")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        waiting = {}
+        for seed in options.seeds:
+            for name in options.only:
+                for data, path in sets.items():
+                    folder = options.home / data / f"{name}-{seed}"
+                    if not (folder / "found.json").exists():
+                        job = pool.submit(train, name, path, seed, folder, options.home / "cache")
+                        waiting[job] = f"{name}, {data}, seed {seed}"
+        for done, job in enumerate(as_completed(waiting), start=1):
+            job.result()
+            print(f"{done} of {len(waiting)}: {waiting[job]}", flush=True)
+    if options.only == list(SETUPS):
+        write(options.home, sets, options.seeds)
+
+
+if __name__ == "__main__":
+    main()

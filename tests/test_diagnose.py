@@ -1,0 +1,218 @@
+"""What is found in a run's record: each fault by its name, since the step at which it begins, and nothing else."""
+
+import dataclasses
+import math
+import types
+
+import numpy as np
+import pytest
+import torch
+
+from dcgan_lib import diagnose as module
+from dcgan_lib import tracking
+from dcgan_lib.config import Config
+from dcgan_lib.diagnose import diagnose, main
+from dcgan_lib.gan import GAN
+from dcgan_lib.plots import to_grid
+from dcgan_lib.runs import load_run
+from dcgan_lib.train import fit
+
+STEPS = 1000
+FAULT = 400  # the step after which it begins
+
+HEALTHY = {
+    "loss_d": 0.9,
+    "loss_g": 2.0,
+    "d_real": 0.7,
+    "d_fake_before": 0.2,
+    "d_fake_after": 0.15,
+    "accuracy_real": 0.8,
+    "accuracy_fake": 0.9,
+    "gradient_d": 20.0,
+    "gradient_g": 15.0,
+    "saturation": 0.0,
+    "variety": 0.9,
+    "real_low": -1.0,
+    "real_high": 1.0,
+}
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Writes a run of `STEPS` steps with the real client: healthy but for the series given, and reads it back."""
+
+    def write(series=None, *, scores=(), grids=(), steps=STEPS, **settings):
+        values = {name: np.full(steps, value) for name, value in HEALTHY.items()} | (series or {})
+        config = Config(**{"image_size": 32} | settings)
+        with tracking.open_run(config, tmp_path / "run") as run:
+            report = types.SimpleNamespace(step=steps, total=steps, steps=range(1, steps + 1), series=values)
+            report.diverged_at, report.interrupted = None, False
+            tracking.log_report(run, report)
+            for step, score in scores:
+                tracking.log_scores(run, score, step)
+            for step, images in grids:
+                tracking.log_images(run, to_grid(images), step)
+        return load_run(tmp_path / "run")
+
+    return write
+
+
+def later(before, after, steps=STEPS, at=FAULT):
+    """A series that changes after step `at`."""
+    return np.where(np.arange(1, steps + 1) > at, after, before).astype(float)
+
+
+def found(run):
+    """The names of what is found, and since when."""
+    return {finding.what: finding.since for finding in diagnose(run)}
+
+
+def soft_images(count=64, side=32, pattern=0.0):
+    """Smooth random images in [-1, 1], with a pattern of 2 pixels of that strength."""
+    random = torch.Generator().manual_seed(0)
+    small = torch.randn(count, 3, 4, 4, generator=random)
+    smooth = torch.nn.functional.interpolate(small, size=(side, side), mode="bicubic") * 0.3
+    grain = 0.02 * torch.randn(count, 3, side, side, generator=random)
+    stripes = torch.tensor([1.0, -1.0]).repeat(side // 2)
+    return (smooth + grain + pattern * stripes).clamp(-1, 1)
+
+
+def test_nothing_is_found_in_a_healthy_run(record):
+    grids = [(step, soft_images()) for step in range(0, STEPS + 1, 100)]
+    scores = [(step, {"overfitting": 0.05, "copying": 1.0, "novelty": 1.0}) for step in (500, 1000)]
+    assert diagnose(record(scores=scores, grids=grids)) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "series"),
+    [
+        ("D has won", {"accuracy_real": (0.8, 1.0), "accuracy_fake": (0.9, 1.0), "d_fake_after": (0.15, 0.001)}),
+        ("vanishing gradients", {"gradient_g": (15.0, 0.001)}),
+        ("mode collapse", {"variety": (0.9, 0.05)}),
+        ("divergence", {"loss_g": (2.0, 1e6)}),
+        ("divergence", {"loss_d": (2.0, -1e6)}),
+        ("wrong value range", {"real_low": (-1.0, 0.0)}),
+        ("wrong value range", {"real_high": (1.0, 255.0)}),
+    ],
+)
+def test_a_fault_is_named_with_the_step_since_which_it_lasts(record, fault, series):
+    run = record({name: later(*values) for name, values in series.items()})
+    (finding,) = diagnose(run)
+    assert finding.what == fault
+    assert FAULT < finding.since <= FAULT + module.WINDOW
+    assert pytest.approx(list(series.values())[-1][1]) in list(finding.evidence.values())
+    line = str(finding)
+    assert line.startswith(f"{fault}, since step {finding.since}: ")
+    assert ". Try: " in line
+
+
+def test_what_mends_itself_is_no_fault(record):
+    steps = np.arange(1, STEPS + 1)
+    assert found(record({"variety": np.where((steps > 300) & (steps < 600), 0.05, 0.9)})) == {}
+
+
+def test_first_steps_are_not_judged(record):
+    """There any D is ahead, and any G's images are alike."""
+    steps = module.SETTLING + module.HELD - 1
+    series = {"accuracy_real": 1.0, "accuracy_fake": 1.0, "d_fake_after": 0.0, "variety": 0.1, "gradient_g": 0.001}
+    assert found(record({name: np.full(steps, value) for name, value in series.items()}, steps=steps)) == {}
+
+
+def test_a_collapse_is_one_only_where_d_does_not_see_through_it(record):
+    beaten = {"accuracy_real": later(0.8, 1.0), "accuracy_fake": later(0.9, 1.0), "d_fake_after": later(0.15, 0.001)}
+    assert set(found(record(beaten | {"variety": later(0.9, 0.05)}))) == {"D has won"}
+
+
+def test_a_variety_that_swings_is_an_oscillation(record):
+    steps = np.arange(1, STEPS + 1)
+    period = module.HELD / 4
+    run = record({"variety": 0.6 + 0.3 * np.sin(2 * np.pi * steps / period) * (steps > FAULT)})
+    (finding,) = diagnose(run)
+    assert finding.what == "oscillation"
+    assert FAULT < finding.since < FAULT + module.HELD
+    # A sine's deviation, averaged over 20 steps, and without the line that is in four periods of it.
+    share = 1 - 6 / (4 * math.pi) ** 2
+    expected = 0.3 / math.sqrt(2) / 0.6 * np.sinc(20 / period) * math.sqrt(share)
+    assert finding.evidence["swings of variety"] == pytest.approx(expected, rel=0.03)
+
+
+def test_a_variety_that_grows_is_no_oscillation(record):
+    assert found(record({"variety": np.linspace(0.3, 1.0, STEPS)})) == {}
+
+
+def test_patterns_in_three_grids_are_a_checkerboard(record):
+    grids = [(step, soft_images(pattern=0.1 * (step > 600))) for step in range(0, STEPS + 1, 100)]
+    assert found(record(grids=grids)) == {"checkerboard": 700}
+
+
+def test_patterns_in_two_grids_are_none(record):
+    grids = [(step, soft_images(pattern=0.1 * (step > 800))) for step in range(0, STEPS + 1, 100)]
+    assert found(record(grids=grids)) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "fault"), [("overfitting", 0.9, "too few images"), ("copying", 0.3, "memorisation")]
+)
+def test_scores_tell_what_was_learnt_by_heart(record, name, bad, fault):
+    run = record(scores=[(300, {name: 0.1 if bad > 0.5 else 1.0}), (600, {name: bad}), (1000, {name: bad})])
+    assert found(run) == {fault: 600}
+
+
+def test_images_of_a_grid_come_back_without_its_empty_places():
+    images = soft_images(11)
+    grid = to_grid(images)
+    tiles = module._tiles(module.Image.fromarray(grid), 32)
+    assert tiles.shape == (11, 3, 32, 32)
+    assert torch.equal(tiles, (images + 1).mul(127.5).round().byte())
+
+
+def test_a_record_without_health_gives_nothing_to_find(tmp_path, record):
+    run = record({}, steps=10)
+    assert diagnose(run) == []
+    with tracking.open_run(Config(), tmp_path / "empty"):
+        pass
+    assert diagnose(load_run(tmp_path / "empty")) == []
+
+
+def test_images_of_the_wrong_range_are_found_in_a_training_that_goes_on(tiny, images, tmp_path):
+    """By what `fit` itself reports, after 20 steps."""
+    halved = dataclasses.replace(images, images=images.images // 2 + 128)
+    gan = GAN(tiny.replace(epochs=8))
+    with tracking.open_run(gan.config, tmp_path / "run", gan=gan, images=halved) as run:
+        for report in fit(gan, halved):
+            tracking.log_report(run, report)
+        run.wait()
+        (finding,) = diagnose(load_run(tmp_path / "run"))
+    assert finding.what == "wrong value range"
+    assert finding.evidence["lowest"] == pytest.approx(0, abs=0.1)
+
+
+def test_a_training_that_diverges_is_named_with_its_step(tiny, images, tmp_path):
+    gan = GAN(tiny)
+    with tracking.open_run(gan.config, tmp_path / "run", gan=gan, images=images) as run:
+        gan.discriminator.main[0].weight.data[0] = float("nan")
+        with pytest.raises(ArithmeticError):
+            for report in fit(gan, images):
+                tracking.log_report(run, report)
+        run.wait()
+    finding = diagnose(load_run(tmp_path / "run"))[0]
+    assert (finding.what, finding.since) == ("divergence", 1)
+
+
+def test_the_command_prints_what_is_found(record, tmp_path, capsys):
+    record({"variety": later(0.9, 0.05)})
+    main([str(tmp_path / "run")])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "run: 1,000 steps, finished"
+    assert second.startswith("  mode collapse, since step 4")
+
+
+def test_the_command_says_when_it_is_too_early_to_tell(record, tmp_path, capsys):
+    record(steps=40)
+    main([str(tmp_path)])
+    assert capsys.readouterr().out.splitlines()[1] == "  nothing found, but it takes 500 steps to tell"
+
+
+def test_the_command_says_where_there_are_no_runs(tmp_path):
+    with pytest.raises(SystemExit, match="nowhere: train first"):
+        main([str(tmp_path / "nowhere")])
