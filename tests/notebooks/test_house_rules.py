@@ -25,6 +25,7 @@ def source(notebook):
 
 def test_the_course_is_there():
     course = ["01_data", "02_architectures", "03_training", "04_results", "05_compare_runs"]
+    course += ["06_debugging", "07_minimal_gan", "08_other_models"]
     assert [path.stem for path in NOTEBOOKS][: len(course)] == course
 
 
