@@ -78,9 +78,9 @@ SETUPS = {
         "vanishing gradients", LABELS | {"objective": "saturating", "learning_rate_d": 2e-3}
     ),
     "G learns 100 times as fast": Setup("mode collapse", {"learning_rate_d": 5e-5, "learning_rate_g": 5e-3}),
-    "least squares, no BatchNorm in D, beta1 0.9": Setup(
+    "2 numbers of noise, no BatchNorm in D, rates 2e-3, beta1 0.9": Setup(
         "oscillation",
-        NO_NORM | {"objective": "least-squares", "learning_rate_d": 1e-3, "learning_rate_g": 5e-3, "beta1": 0.9},
+        NO_NORM | {"latent_dim": 2, "learning_rate_d": 2e-3, "learning_rate_g": 2e-3, "beta1": 0.9},
     ),
     "rates of 0.5, no BatchNorm in D": Setup(
         "divergence", NO_NORM | {"objective": "hinge", "learning_rate_d": 0.5, "learning_rate_g": 0.5}

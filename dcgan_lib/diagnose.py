@@ -126,12 +126,14 @@ def _too_few(course: _Course) -> Finding | None:
 
 
 def _memorisation(course: _Course) -> Finding | None:
-    """A G that draws its training images again."""
-    steps, values = course.raw("metrics/copying")
-    since = _since(steps, values < 0.85, least=1)
+    """A G that draws its training images again, and not one whose fakes are all alike, near to one by chance."""
+    (steps, copying), (_, diversity) = course.raw("metrics/copying"), course.raw("metrics/diversity")
+    if len(copying) != len(diversity):
+        return None
+    since = _since(steps, (copying < 0.85) & (diversity > 0.4), least=1)
     if since is None:
         return None
-    return Finding("memorisation", since, {"copying": values[-1]}, "more images; augment: true; fewer epochs")
+    return Finding("memorisation", since, {"copying": copying[-1]}, "more images; augment: true; fewer epochs")
 
 
 def _d_has_won(course: _Course) -> Finding | None:
@@ -171,25 +173,28 @@ def _collapse(course: _Course) -> Finding | None:
 
 
 def _oscillation(course: _Course) -> Finding | None:
-    """Fakes whose variety swings, as G and D chase each other."""
-    steps, values = course.averaged("variety", 20)
-    swings = _swings(values, HELD)
-    since = _since(steps[HELD - 1 :], swings > 0.14, least=50)
-    if since is None:
-        return None
-    advice = "beta1: 0.5 or 0; lower both learning rates; r1_weight: 1 with discriminator_norm: none; average_half_life"
-    return Finding("oscillation", since, {"swings of variety": swings[-1]}, advice)
+    """Fakes whose variety swings, or a G whose loss does, as G and D chase each other."""
+    advice = "beta1: 0.5 or 0; lower both learning rates; spectral_norm or r1_weight: 1 where D has no BatchNorm"
+    # How high G's loss is means something where it is a logarithm; a variety of a fifth may double without a swing.
+    scaled = course.run.settings.get("objective") == "non-saturating"
+    for name, words, least, most in (("variety", "variety", 0.4, 0.14), ("loss_g", "G's loss", 1.0, 0.2)):
+        steps, values = course.averaged(name, 20)
+        swings = _swings(values, HELD, least)
+        since = _since(steps[HELD - 1 :], swings > most, least=20)
+        if since is not None and (name == "variety" or scaled):
+            return Finding("oscillation", since, {f"swings of {words}": swings[-1]}, advice)
+    return None
 
 
-def _swings(values: np.ndarray, window: int) -> np.ndarray:
-    """For each window its standard deviation around a parabola, as a multiple of its mean: (len - window + 1,)."""
+def _swings(values: np.ndarray, window: int, least: float) -> np.ndarray:
+    """For each window its standard deviation around a parabola, as a multiple of its mean or of `least`."""
     if len(values) < window:
         return np.empty(0)
     powers = np.linspace(-1, 1, window)[:, None] ** np.arange(3)
     base, _ = np.linalg.qr(powers)
     windows = np.lib.stride_tricks.sliding_window_view(values, window)
     rest = np.square(windows).sum(axis=1) - np.square(windows @ base).sum(axis=1)
-    return np.sqrt(np.maximum(rest, 0) / window) / np.maximum(windows.mean(axis=1), 0.05)
+    return np.sqrt(np.maximum(rest, 0) / window) / np.maximum(np.abs(windows.mean(axis=1)), least)
 
 
 def _checkerboard(course: _Course) -> Finding | None:

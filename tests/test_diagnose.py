@@ -136,6 +136,13 @@ def test_a_variety_that_swings_is_an_oscillation(record):
     assert finding.evidence["swings of variety"] == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.parametrize(("objective", "names"), [("non-saturating", {"oscillation"}), ("hinge", set())])
+def test_a_loss_of_g_that_swings_is_one_where_it_has_a_scale(record, objective, names):
+    steps = np.arange(1, STEPS + 1)
+    swinging = 2.0 + 1.5 * np.sin(2 * np.pi * steps / 80)
+    assert set(found(record({"loss_g": swinging}, objective=objective))) == names
+
+
 def test_a_variety_that_grows_is_no_oscillation(record):
     assert found(record({"variety": np.linspace(0.3, 1.0, STEPS)})) == {}
 
@@ -154,8 +161,14 @@ def test_patterns_in_two_grids_are_none(record):
     ("name", "bad", "fault"), [("overfitting", 0.9, "too few images"), ("copying", 0.3, "memorisation")]
 )
 def test_scores_tell_what_was_learnt_by_heart(record, name, bad, fault):
-    run = record(scores=[(300, {name: 0.1 if bad > 0.5 else 1.0}), (600, {name: bad}), (1000, {name: bad})])
-    assert found(run) == {fault: 600}
+    good = 0.1 if name == "overfitting" else 1.0
+    scores = [(step, {name: value, "diversity": 0.9}) for step, value in ((300, good), (600, bad), (1000, bad))]
+    assert found(record(scores=scores)) == {fault: 600}
+
+
+def test_fakes_that_are_all_alike_are_no_copies(record):
+    """The nearest of the training images may be nearer than that of the others by chance."""
+    assert found(record(scores=[(1000, {"copying": 0.7, "diversity": 0.2})])) == {}
 
 
 def test_images_of_a_grid_come_back_without_its_empty_places():
