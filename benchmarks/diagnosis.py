@@ -75,7 +75,8 @@ SETUPS = {
         "D has won", LABELS | {"learning_rate_d": 3e-3, "learning_rate_g": 3e-3, "beta1": 0.9}
     ),
     "saturating loss, fast D": Setup(
-        "vanishing gradients", LABELS | {"objective": "saturating", "learning_rate_d": 2e-3}
+        "vanishing gradients",
+        LABELS | {"objective": "saturating", "learning_rate_d": 2e-3, "learning_rate_g": 2e-4},
     ),
     "G learns 100 times as fast": Setup("mode collapse", {"learning_rate_d": 5e-5, "learning_rate_g": 5e-3}),
     "2 numbers of noise, no BatchNorm in D, rates 2e-3, beta1 0.9": Setup(

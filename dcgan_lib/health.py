@@ -19,13 +19,13 @@ PANELS = {
 BOUNDED = ("how often D is right", "the fakes")  # from 0 to about 1
 
 
-def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, width: float = 13.0) -> Figure:
+def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, width: float = 11.0) -> Figure:
     """A row a run under its label: its newest grid, the losses, D's accuracy, both gradients, the fakes' variety.
 
     A column has one scale for all runs, so that they can be held against each other. `rows` are those of the grid that
     are shown; `smooth` is the half-life of the moving average, in steps. Panels of what a run didn't record stay empty.
     """
-    figure = Figure(figsize=(width, 2.5 * len(runs) + 0.4), layout="constrained")
+    figure = Figure(figsize=(width, 0.19 * width * len(runs) + 0.3), layout="constrained")
     axes = figure.subplots(len(runs), 1 + len(PANELS), squeeze=False, sharex="col", width_ratios=[1.1, 1, 1, 1, 1])
     for panels, (label, run) in zip(axes, runs.items(), strict=True):
         _show_grid(panels[0], label, run, rows)
