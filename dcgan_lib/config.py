@@ -129,6 +129,10 @@ class Config:
                 _require(
                     value == only, f"{name} is {value!r}, but the minimal architecture has no such choice: leave it out"
                 )
+            _require(
+                self.objective != "wasserstein" and not self.gradient_penalty,
+                "a critic must have no BatchNorm, and the minimal architecture has: choose another objective",
+            )
         _choose("noise", self.noise, ("normal", "uniform"))
         _choose("discriminator_norm", self.discriminator_norm, ("batch", "none"))
         positive = ("latent_dim", "generator_width", "discriminator_width", "d_updates", "g_updates", "epochs")

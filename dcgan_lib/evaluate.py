@@ -19,6 +19,7 @@ from dcgan_lib.judge import Judge, judge_of
 
 COUNT = 2000  # images on either side; distances depend on it
 MOST_TRAINING = 20_000  # training images among which the nearest is looked for
+JUDGED_BY_D = 500  # images of each kind that tell how much D overfits
 FEWEST_FOR_FID = 10_000
 
 MEANING = {
@@ -27,8 +28,8 @@ MEANING = {
     "frechet": "Fréchet distance in the judge's features",
     "kernel": "kernel distance in the judge's features",
     "diversity": "distance of two fakes / of two real images; 1 is right",
-    "novelty": "distance to the nearest training image / that of held-out ones; far below 1: learnt by heart",
-    "copying": "distance to the nearest training image / to the nearest of as many held-out ones; far below 1: copies",
+    "novelty": "distance to the nearest training image / that of held-out ones; blurred images have a low one, too",
+    "copying": "nearest / second nearest training image, over the same of held-out ones; far below 1: learnt by heart",
     "overfitting": "D puts held-out images so far from training ones towards fakes; above 0.5: learnt by heart, by D",
     "attribute_error": "share of fakes with an attribute less that of real faces, mean size",
     "combinations": "different combinations of attributes / those of as many real faces",
@@ -57,23 +58,27 @@ class Evaluator:
         nothing = float("nan")  # where all real images are copies: no score can be told from them
         self.variety = metrics.pairwise_distance(self.real) or nothing
         self.distance = metrics.nearest(self.real, self.training)[0].mean().item() or nothing if hold_out else None
+        self.nearness = metrics.nearness(self.real, self.training) or nothing if hold_out else None
         self.features, self.attributes = judge.read(self.real) if judge else (None, None)
 
     def __call__(self, gan: GAN) -> dict[str, float]:
         """The scores of a GAN's images, and of its D; `MEANING` says what each is."""
         scores = self.compare(self.draw(gan))
-        return scores | ({"overfitting": self.overfitting(gan)} if self.hold_out else {})
+        judged = self.hold_out and not gan.config.mixed_batches
+        return scores | ({"overfitting": self.overfitting(gan)} if judged else {})
 
     @torch.no_grad()
     def overfitting(self, gan: GAN) -> float:
         """Where D sees held-out images: with the training images (0) or with the fakes (1) (Karras et al. 2020, eq. 1).
 
-        Of the means of D's logits, on the way from training images to fakes.
+        Of the means of D's logits, on the way from training images to fakes. Not for a D that is trained on batches
+        which mix real images with fakes.
         """
-        z = gan.noise(self.count, torch.Generator().manual_seed(1)).to(gan.device)
+        count = min(self.count, JUDGED_BY_D)
+        z = gan.noise(count, torch.Generator().manual_seed(1)).to(gan.device)
         generator = copy.deepcopy(gan.generator).train()  # the one that D plays against, whose statistics may move
-        fakes = torch.cat([generator(part) for part in z.split(256)])
-        known, new = (to_floats(pixels[: self.count]) for pixels in (self.training, self.real))
+        fakes = torch.cat([generator(part).cpu() for part in z.split(256)])
+        known, new = (to_floats(pixels[:count]) for pixels in (self.training, self.real))
         real, held_out, fake = (gan.logits(images) for images in (known, new, fakes))
         # Where D can't tell fakes from real images, their distance is no measure: then the spread of its logits is.
         scale = max((real.mean() - fake.mean()).item(), real.std().item())
@@ -91,7 +96,7 @@ class Evaluator:
         scores["diversity"] = metrics.pairwise_distance(fakes) / self.variety
         if self.hold_out:
             scores["novelty"] = metrics.nearest(fakes, self.training)[0].mean().item() / self.distance
-            scores["copying"] = self._copying(fakes)
+            scores["copying"] = metrics.nearness(fakes, self.training) / self.nearness
         if self.judge:
             features, attributes = self.judge.read(fakes)
             scores["frechet"] = metrics.frechet_distance(features, self.features)
@@ -102,13 +107,6 @@ class Evaluator:
             there, here = (metrics.combinations(each[:as_many]) for each in (self.attributes, attributes))
             scores["combinations"] = here / there
         return scores
-
-    def _copying(self, fakes: Tensor) -> float:
-        """The mean distance to the nearest training image, over that to the nearest of as many held-out ones."""
-        parts = self.real.split(min(len(self.training), len(self.real)))
-        ours = metrics.nearest(fakes, self.training[: len(parts[0])])[0].mean()
-        theirs = [metrics.nearest(fakes, part)[0].mean() for part in parts[:30] if len(part) == len(parts[0])]
-        return (ours / torch.stack(theirs).mean()).item()
 
     def floor(self) -> dict[str, float]:
         """The scores that real images have, training ones taken for fakes: as good as can be expected."""

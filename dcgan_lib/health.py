@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,7 +27,7 @@ def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, 
     are shown; `smooth` is the half-life of the moving average, in steps. Panels of what a run didn't record stay empty.
     """
     figure = Figure(figsize=(width, 0.19 * width * len(runs) + 0.3), layout="constrained")
-    axes = figure.subplots(len(runs), 1 + len(PANELS), squeeze=False, sharex="col", width_ratios=[1.1, 1, 1, 1, 1])
+    axes = figure.subplots(len(runs), 1 + len(PANELS), squeeze=False, width_ratios=[1.1, 1, 1, 1, 1])
     for panels, (label, run) in zip(axes, runs.items(), strict=True):
         _show_grid(panels[0], label, run, rows)
         for panel, (title, curves) in zip(panels[1:], PANELS.items(), strict=True):
@@ -42,10 +43,14 @@ def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, 
             if panel.get_legend_handles_labels()[0]:
                 panel.legend(fontsize=7, frameon=False, loc="best")
     for column, title in enumerate(PANELS, start=1):
-        limits = [panel.get_ylim() for panel in axes[:, column]]
-        low, high = min(low for low, _ in limits), max(high for _, high in limits)
-        for panel in axes[:, column]:
-            panel.set_ylim((-0.05, max(1.05, high)) if title in BOUNDED else (low, high))
+        drawn = [panel for panel in axes[:, column] if panel.lines]
+        for limits, setter in ((Axes.get_xlim, Axes.set_xlim), (Axes.get_ylim, Axes.set_ylim)):
+            both = np.array([limits(panel) for panel in drawn or axes[:, column]])
+            for panel in axes[:, column]:
+                setter(panel, both.min(), both.max())
+        if title in BOUNDED:
+            for panel in axes[:, column]:
+                panel.set_ylim(-0.05, max(1.05, panel.get_ylim()[1]))
     for panel in axes[-1, 1:]:
         panel.set_xlabel("step", fontsize=8)
     return figure

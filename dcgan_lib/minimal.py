@@ -1,4 +1,4 @@
-"""The minimal encoder-decoder GAN: two networks of 5×5 convolutions, a tenth the size of DCGAN's, for 64×64 images.
+"""The minimal encoder-decoder GAN: two networks of 5×5 convolutions, a fifth the size of DCGAN's, for 64×64 images.
 
 After the article that trains it with Keras; weights are drawn as Keras draws them (Glorot & Bengio 2010), biases zero.
 """

@@ -2,6 +2,7 @@
 
 import html
 import time
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ class Watch:
             self.run = self.run or load_run(self.folder)
             self.run.refresh()
             findings = diagnose(self.run)
-        except (OSError, ValueError, KeyError):  # a record on its way to the disk: there is another look
+        except Exception as error:  # whatever is wrong with the record, the training goes on
+            warnings.warn(f"no diagnosis of {self.folder}: {type(error).__name__}: {error}", stacklevel=3)
             return None
         finally:
             spent = time.monotonic() - began

@@ -123,17 +123,16 @@ def test_a_collapsed_generator_has_no_diversity_and_one_combination(real):
 
 def test_copies_of_training_images_are_not_new(real):
     evaluator = Evaluator(real, hold_out=True)
-    copies = evaluator.compare(evaluator.training[:50])
-    assert copies["novelty"] == copies["copying"] == 0
-    nearly = evaluator.compare(to_floats(evaluator.training[:50]) + 0.01)
-    assert nearly["novelty"] < 0.1
-    assert nearly["copying"] < 0.1
+    for copied in (evaluator.training[:50], evaluator.training[-50:]):
+        copies, nearly = (evaluator.compare(images) for images in (copied, to_floats(copied) + 0.01))
+        assert copies["novelty"] == 0
+        assert copies["copying"] < 0.01  # twins' distances are rounded
+        assert max(nearly["novelty"], nearly["copying"]) < 0.1
 
 
 def test_blurred_images_are_near_to_all_and_copies_of_none(real):
-    """By novelty alone a grey image would seem learnt by heart."""
     scores = Evaluator(real, hold_out=True).compare(torch.full((20, 3, 32, 32), 128, dtype=torch.uint8))
-    assert scores["copying"] == pytest.approx(1, abs=0.02)
+    assert scores["copying"] > 0.95
 
 
 @pytest.mark.parametrize(("held_out", "expected"), [(255, 0.0), (191, 0.5), (128, 1.0)])

@@ -15,6 +15,7 @@ from dcgan_lib.metrics import (
     kernel_distance,
     laplacian_pyramid,
     nearest,
+    nearness,
     pairwise_distance,
     sliced_wasserstein,
 )
@@ -232,7 +233,7 @@ def test_a_pattern_stands_out_by_its_share_of_the_power(period, axis):
     power = (amplitude if period == 2 else amplitude / 2) ** 2 * line.sum() ** 2  # of the windowed wave, at its peak
     # Summed along the line: the window's own spectrum for the wave, and one noise power for each frequency.
     signal = power * torch.fft.rfft(line).abs().square().sum()
-    lines = len(torch.fft.rfft(line)) if axis == 2 else side // 2 + 1
+    lines = side // 2 + 1
     floor = lines * (1 / 3) * line.square().sum() ** 2
     assert height == pytest.approx(1 + (signal / floor).item(), rel=0.15)
 
@@ -240,3 +241,12 @@ def test_a_pattern_stands_out_by_its_share_of_the_power(period, axis):
 def test_smooth_images_have_none_whatever_their_contrast():
     smooth = F.interpolate(noise(200, 3, 8, 8), size=(64, 64), mode="bicubic")
     assert checkerboard(smooth + 0.05 * noise(200, 3, 64, 64, seed=1)) < 3
+
+
+def test_copies_have_one_image_much_nearer_than_the_others_and_new_or_grey_ones_have_not():
+    references, new = noise(200, 3, 16, 16), noise(200, 3, 16, 16, seed=1)
+    assert nearness(references, references) < 0.001
+    halfway = torch.lerp(references, new, 0.1)
+    assert 0.05 < nearness(halfway, references) < 0.3
+    assert nearness(new, references) > 0.95
+    assert nearness(torch.zeros(10, 3, 16, 16), references) > 0.95

@@ -95,6 +95,8 @@ def test_one_seed_gives_one_start():
     [
         ({"image_size": 32}, "image_size is 32: the minimal architecture is made for 64"),
         ({"spectral_norm": True}, "spectral_norm is True, but the minimal architecture has no such choice"),
+        ({"objective": "wasserstein"}, "a critic must have no BatchNorm, and the minimal architecture has"),
+        ({"gradient_penalty": 10.0}, "a critic must have no BatchNorm, and the minimal architecture has"),
         ({"discriminator_norm": "none"}, "discriminator_norm is 'none', but the minimal architecture has no such"),
     ],
 )

@@ -102,6 +102,11 @@ def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatc
     assert watch.look(done=True) == []
 
 
+def test_a_record_that_cannot_be_read_does_not_stop_the_training(tmp_path):
+    with pytest.warns(UserWarning, match="no diagnosis of .*: FileNotFoundError"):
+        assert widgets.Watch(tmp_path).look() is None
+
+
 def test_a_jpeg_is_close_to_its_pixels():
     pixels = np.tile(np.arange(0, 256, 2, dtype=np.uint8)[:, None, None], (1, 64, 3))
     back = np.asarray(Image.open(io.BytesIO(widgets.jpeg(pixels))))
