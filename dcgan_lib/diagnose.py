@@ -176,13 +176,13 @@ def _vanishing(course: _Course) -> Finding | None:
 
 
 def _collapse(course: _Course) -> Finding | None:
-    """Fakes that are all alike, though D doesn't see through them."""
-    frame = course.series("variety", window=WINDOW)
-    since = _since(frame["variety"] < 0.25)
-    if since is None or _d_has_won(course) is not None:
+    """Fakes that are all alike, though D doesn't see through them; a D that does keeps G from learning anything."""
+    frame = course.series("variety", "accuracy_fake", window=WINDOW)
+    since = _since((frame["variety"] < 0.25) & (frame["accuracy_fake"] < 0.9))
+    if since is None:
         return None
     ideas = ("a lower learning_rate_g, or a higher learning_rate_d", "g_updates: 1", "larger batches")
-    return Finding("mode collapse", since, {"variety": frame.iloc[-1, 0]}, course.advice(*ideas))
+    return Finding("mode collapse", since, {"variety": frame["variety"].iloc[-1]}, course.advice(*ideas))
 
 
 def _oscillation(course: _Course) -> Finding | None:
