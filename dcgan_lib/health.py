@@ -64,4 +64,6 @@ def _show_grid(panel: Axes, label: str, run: RunRecord, rows: int) -> None:
     if path in run.image_names:
         grid = run.image(path, run.image_steps(path)[-1])
         size = int(run.settings.get("image_size", 64))
-        panel.imshow(grid.crop((0, 0, grid.width, min(grid.height, rows * (size + 2) + 2))), interpolation="nearest")
+        panel.imshow(
+            grid.crop((0, 0, grid.width, min(grid.height, rows * (size + 2) + 2))), interpolation="antialiased"
+        )
