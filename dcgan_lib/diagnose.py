@@ -152,8 +152,9 @@ def _d_has_won(course: _Course) -> Finding | None:
     """A D that is never wrong and never in doubt: G can't find out what would please it."""
     if OBJECTIVES[course.objective].boundary is None:  # a critic's outputs have no scale
         return None
-    frame = course.series("accuracy_real", "accuracy_fake", "d_fake_after", window=WINDOW)
-    sure = (frame["accuracy_real"] > 0.97) & (frame["accuracy_fake"] > 0.97) & (frame["d_fake_after"] < 0.03)
+    # Medians: such a D still jumps now and then, and for a batch or two is wrong about everything.
+    frame = course.series("accuracy_real", "accuracy_fake", "d_fake_after").rolling(WINDOW).median().dropna()
+    sure = (frame["accuracy_real"] > 0.97) & (frame["accuracy_fake"] > 0.97) & (frame["d_fake_after"] < 0.02)
     since = _since(sure)
     if since is None:
         return None

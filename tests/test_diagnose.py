@@ -123,6 +123,13 @@ def test_a_collapse_is_one_only_where_d_does_not_see_through_it(record):
     assert set(found(record(beaten | {"variety": later(0.9, 0.05)}))) == {"D has won"}
 
 
+def test_a_d_that_errs_in_single_batches_has_won_all_the_same(record):
+    """Every twelfth is one in which it is wrong about everything: its mean is that of many a healthy run."""
+    right = np.where(np.arange(STEPS) % 12 == 0, 0.0, 1.0)
+    beaten = {"accuracy_real": right, "accuracy_fake": right, "d_fake_after": np.where(right == 1, 0.001, 0.9)}
+    assert set(found(record(beaten))) == {"D has won"}
+
+
 def test_a_g_that_never_began_has_not_collapsed(record):
     """D is right, if not always: the fakes are still the grey of the start."""
     assert found(record({"accuracy_fake": np.full(STEPS, 0.95), "variety": np.full(STEPS, 0.15)})) == {}
