@@ -111,7 +111,7 @@ def _health(gan: GAN, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor
         (d_fake < boundary).float().mean(),
         *(get_total_norm([p.grad for p in network.parameters()]) for network in (gan.discriminator, gan.generator)),
         (fake.abs() > SATURATED).float().mean(),
-        fake.std(dim=0).mean() / real.std(dim=0).mean(),
+        fake.std(dim=0, correction=0).mean() / real.std(dim=0, correction=0).mean(),
         real.min(),
         real.max(),
     )

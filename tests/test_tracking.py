@@ -32,7 +32,10 @@ ARTICLE_SERIES = {
 }
 HEALTH_SERIES = {
     f"training/health/{name}"
-    for name in ("accuracy_real", "accuracy_fake", "gradient_D", "gradient_G", "saturation", "variety")
+    for name in (
+        *("accuracy_real", "accuracy_fake", "gradient_D", "gradient_G", "saturation", "variety"),
+        *("real_low", "real_high"),
+    )
 }
 
 

@@ -226,6 +226,7 @@ def test_health_is_what_the_step_shows(tiny, images):
     assert found["saturation"] == (every.abs() > 0.99).float().mean()
     expected = every.std(dim=0).mean() / real[:, :, ::4, ::4].std(dim=0).mean()
     torch.testing.assert_close(found["variety"], expected)
+    assert (found["real_low"], found["real_high"]) == torch.aminmax(real[:, :, ::4, ::4])
 
 
 def test_a_generator_that_has_collapsed_or_is_saturated_shows_it(tiny, images):
