@@ -35,7 +35,7 @@ from dcgan_lib.train import TrainingDiverged, fit
 SMALL = {"image_size": 32, "generator_width": 16, "discriminator_width": 16, "batch_size": 64}
 REPORTS = {"sample_every": 100, "log_every": 20, "evaluate_every": 100, "checkpoint_every": 10**9, "epochs": 10**6}
 BASE = RECIPES["modern"] | SMALL | REPORTS | {"precision": "fp32", "average_half_life": 0}
-TUNED_ON = 1  # the seed by whose runs the thresholds were chosen: it is not among those that are reported
+TUNED_ON = (1, 2, 3, 4)  # the seeds by whose runs rules and thresholds were chosen: none of them is reported
 
 
 def half_range(images: ImageSet) -> ImageSet:
@@ -167,7 +167,7 @@ def write(home: Path, sets: dict[str, str], seeds: list[int]) -> None:
         lines.append(f"| {name} | {setup.fault or 'healthy'} | {' | '.join(cells)} |")
     text = (
         f"{date.today()}, `python benchmarks/diagnosis.py`, {machine()}; seeds {', '.join(map(str, seeds))}; the "
-        f"thresholds were chosen by runs with seed {TUNED_ON}.\n\n"
+        f"rules were chosen by runs with the seeds {', '.join(map(str, TUNED_ON))}.\n\n"
         f"**{hits} of {failing} failing runs named; a finding at any time in {alarms} of {healthy} healthy ones.**"
     )
     text = "\n".join([text, "", *lines, "", *distances(home, sets, seeds)])
@@ -198,8 +198,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[5, 6, 7])
     parser.add_argument("--only", nargs="+", default=list(SETUPS), help="set-ups to train, without writing the table")
     options = parser.parse_args()
-    if TUNED_ON in options.seeds and options.only == list(SETUPS):
-        parser.error(f"the thresholds were chosen by seed {TUNED_ON}: report others, or name set-ups by --only")
+    if set(TUNED_ON) & set(options.seeds) and options.only == list(SETUPS):
+        parser.error(f"the rules were chosen by the seeds {TUNED_ON}: report others, or name set-ups by --only")
     draw_faces(options.faces)
     sets = {"drawn faces": options.faces} | ({"CelebA": options.celeba} if options.celeba else {})
     for data in sets.values():
