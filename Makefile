@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help train sweep bench test test-browser browser lab notebooks runs dashboard lint
+.PHONY: help train sweep bench diagnosis test test-browser browser lab notebooks runs dashboard lint
 
 help:
 	@echo "make train              draw faces, train on them, end with a grid of generated ones"
 	@echo "make train CONFIG=FILE  the same with other settings; RUN=NAME names the run"
 	@echo "make sweep              the epochs sweep, 5 against 10; CONFIG=configs/sweeps/FILE for another"
 	@echo "make bench              how fast this machine is, beside the articles' loop; DATA=FOLDER for other images"
+	@echo "make diagnosis CELEBA=FOLDER  runs made to fail, and healthy ones: what diagnose names; 45 minutes on 2 cores"
 	@echo "make test               every test: lint, units, browser, then all notebooks"
 	@echo "make test-browser       installs Chromium where there is none, and tests in it"
 	@echo "make lab                open the course in JupyterLab"
@@ -27,6 +28,9 @@ sweep: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA))
+
+diagnosis: $(VENV)/.installed
+	@PYTHONPATH=. $(BIN)/python benchmarks/diagnosis.py $(if $(CELEBA),--celeba '$(CELEBA)')
 
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours; notebook 5 finds
 # two small runs there.
