@@ -3,12 +3,10 @@
 import difflib
 import itertools
 import math
-import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,9 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from dcgan_lib.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, rendered, smoothed, tidy
+from dcgan_lib.listing import shortened
+from dcgan_lib.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, smoothed, tidy
 from dcgan_lib.query import select as select  # so that whoever compares needs one module
-from dcgan_lib.runs import SETTINGS, RunRecord, shortened
+from dcgan_lib.runs import SETTINGS, RunRecord
 
 AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over
 GOALS = ("min", "max")
@@ -92,7 +91,7 @@ def curve(record: RunRecord, path: str, by: str = "step") -> tuple[np.ndarray, n
         reports = np.flatnonzero(np.diff(seconds, append=np.inf))  # points logged at once have one time: the last's
         return np.interp(np.arange(len(seconds)), reports, seconds[reports]) / 60, values
     steps = frame["step"].to_numpy(float)
-    return (steps / _steps_per_epoch(record) if by == "epoch" else steps), values
+    return (steps / steps_per_epoch(record) if by == "epoch" else steps), values
 
 
 def best(records: Sequence[RunRecord], paths: str | Sequence[str], goal: str = "min", smooth: int = 20) -> pd.DataFrame:
@@ -242,43 +241,8 @@ def grids_side_by_side(records: Sequence[RunRecord], path: str, step: int, width
     return picture_row(wrapped, width, columns)
 
 
-def export(
-    records: Sequence[RunRecord],
-    folder: str | Path,
-    paths: str | Sequence[str],
-    by: str = "step",
-    smooth: int = 20,
-    goal: str = "min",
-    side_by_side: bool = False,
-    image_path: str | None = None,
-    step: int | None = None,
-) -> list[Path]:
-    """Write the comparison into a new numbered folder under `folder`; gives the files' paths.
-
-    `points.csv` (run, series, step, epoch, seconds, value: a row a point, unsmoothed), `settings.csv` (all, not only
-    those that differ), `best.csv`, `curves.png`, and `grids.png` where `image_path` and `step` say what to show. Raises
-    `ValueError` for no runs, and what `best`, `overlay` and `grids_side_by_side` raise, before anything is written.
-    """
-    if not records:
-        raise ValueError("no runs to export: the query matched none")
-    tables = {"best": best(records, paths, goal, smooth), "points": _points(records, listed(paths))}
-    figures = {"curves": overlay(records, paths, by, smooth, side_by_side)}
-    if image_path and step is not None:
-        figures["grids"] = grids_side_by_side(records, image_path, step)
-    target = _new_folder(Path(folder))
-    try:
-        for name, table in tables.items():
-            table.to_csv(target / f"{name}.csv", index=False)
-        settings_of(records).to_csv(target / "settings.csv")
-        for name, figure in figures.items():
-            (target / f"{name}.png").write_bytes(rendered(figure, 150))
-    except BaseException:
-        shutil.rmtree(target)  # half an export would look like a whole one
-        raise
-    return sorted(target.iterdir())
-
-
-def _steps_per_epoch(record: RunRecord) -> int:
+def steps_per_epoch(record: RunRecord) -> int:
+    """Steps in which a run sees each image once; `ValueError` where its record doesn't say."""
     counts = []
     for path in ("config/dataset/size", SETTINGS + "batch_size"):
         value = record.fields.get(path)
@@ -286,33 +250,6 @@ def _steps_per_epoch(record: RunRecord) -> int:
             raise ValueError(f"run {record.name} has no epochs: its {path} is {value}; draw it by step")
         counts.append(value)
     return math.ceil(counts[0] / (counts[1] * record.settings.get("d_updates", 1)))
-
-
-def _points(records: Sequence[RunRecord], paths: Sequence[str]) -> pd.DataFrame:
-    columns = ["run", "series", "step", "epoch", "seconds", "value"]
-    frames = []
-    for label, record in zip(labels(records), records, strict=True):
-        for path in [path for path in paths if path in record.series_names]:
-            frame = record.series(path).assign(run=label, series=path)
-            try:
-                frame["epoch"] = frame["step"] / _steps_per_epoch(record)
-            except ValueError:
-                frame["epoch"] = math.nan
-            frames.append(frame[columns])
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
-
-
-def _new_folder(folder: Path) -> Path:
-    if folder.is_file():
-        raise NotADirectoryError(f"{folder} is a file: give the folder in which to write the comparison")
-    for number in itertools.count(1):
-        target = folder / f"{number:03d}"
-        try:
-            target.mkdir(parents=True)
-            return target
-        except FileExistsError:
-            pass
-    raise AssertionError("unreachable")
 
 
 def _wrapped(text: str, width: int = 30) -> str:

@@ -1,23 +1,20 @@
 """The run comparer of a notebook: curves overlaid, what differs, and one slider that moves all the grids."""
 
 import bisect
-import html
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import pandas as pd
 from IPython.display import HTML, display
-from IPython.display import Image as Picture
 
-from dcgan_lib import compare
+from dcgan_lib import compare, fragments
 from dcgan_lib.controls import Controls, move, offer
+from dcgan_lib.export import export
 from dcgan_lib.front_end import Repeater, has_front_end
-from dcgan_lib.plots import jpeg, rendered
-from dcgan_lib.runs import RunRecord, load_runs, shortened
-from dcgan_lib.tracking import SERIES
+from dcgan_lib.listing import shortened
+from dcgan_lib.runs import RunRecord, load_runs
 
 FOLLOW_SECONDS = 3  # between two looks at the runs' folder
 EXPORTS = "exports"  # the folder within it where comparisons are written
@@ -111,7 +108,7 @@ class RunComparer:
 
     def _to_draw(self, paths: Sequence[str]) -> list[str]:
         """Those of the paths that are wanted, or else the usual ones: runs that are young may have none of them yet."""
-        return [path for path in paths if path in self.wanted_series] or _usual(paths)
+        return [path for path in paths if path in self.wanted_series] or fragments.usual(paths)
 
     def _summary(self) -> str:
         """One line: what is compared, and what could not be read."""
@@ -132,12 +129,13 @@ class RunComparer:
         if not chosen:
             return
         paths = self._to_draw(compare.number_series(chosen))
-        display(HTML(_differences(chosen)))
+        display(HTML(fragments.differences(chosen)))
         for side_by_side in (False, True) if len(chosen) > 1 else (False,):
-            _display_figure(compare.overlay(chosen, paths, by, smooth, side_by_side))
-        display(HTML(_best(chosen, paths, goal, smooth)))
+            display(fragments.figure_shown(compare.overlay(chosen, paths, by, smooth, side_by_side)))
+        display(HTML(fragments.best(chosen, paths, goal, smooth)))
         for path in compare.image_series(chosen):
-            _display_figure(compare.grids_side_by_side(chosen, path, compare.common_step(chosen, path), width=8))
+            grids = compare.grids_side_by_side(chosen, path, compare.common_step(chosen, path), width=8)
+            display(fragments.figure_shown(grids))
 
     # What a person does
 
@@ -164,7 +162,7 @@ class RunComparer:
             try:
                 act(*news)
             except Exception as error:
-                self.controls.status.value = _line(f"{type(error).__name__}: {error}", "error")
+                self.controls.status.value = fragments.line(f"{type(error).__name__}: {error}", "error")
             finally:
                 self._busy = False
 
@@ -195,16 +193,16 @@ class RunComparer:
     def _on_export(self) -> None:
         controls, chosen = self.controls, self.chosen
         if not chosen:
-            controls.exported.value = _line("choose a run first", "error")
+            controls.exported.value = fragments.line("choose a run first", "error")
             return
         home = self.folder.parent if self.folder.name == ".neptune" else self.folder
         options = (controls.axis.value, controls.smooth.value, controls.goal.value, controls.panels.value)
         step = self.steps[controls.step.value] if self.steps else None
-        files = compare.export(
+        files = export(
             chosen, home / EXPORTS, controls.series.value, *options, image_path=controls.images.value, step=step
         )
         names = ", ".join(file.name for file in files)
-        controls.exported.value = _line(f"written to {files[0].parent.as_posix()}: {names}")
+        controls.exported.value = fragments.line(f"written to {files[0].parent.as_posix()}: {names}")
 
     def _filter(self, choose: bool) -> None:
         """Match the runs anew; `choose` takes the newest where none of those wanted is left."""
@@ -212,7 +210,7 @@ class RunComparer:
             self.matching = compare.select(self.records, self.controls.filter.value)
             self.controls.error.value = ""
         except ValueError as error:
-            self.controls.error.value = _line(str(error), "error")
+            self.controls.error.value = fragments.line(str(error), "error")
         if choose and not self.chosen:
             self.wanted_runs = self._newest()
 
@@ -237,12 +235,12 @@ class RunComparer:
         runs = tuple((record.run_id, self._readings.get(record.run_id)) for record in chosen)
         smooth, goal = controls.smooth.value, controls.goal.value
         look = (controls.axis.value, smooth, controls.panels.value)
-        self._draw(controls.curves, (runs, *drawn, *look), lambda: _curves(chosen, drawn, *look))
-        self._draw(controls.best, (runs, *drawn, smooth, goal), lambda: _best(chosen, drawn, goal, smooth))
-        self._draw(controls.table, runs, lambda: _differences(chosen))
+        self._draw(controls.curves, (runs, *drawn, *look), lambda: fragments.curves(chosen, drawn, *look))
+        self._draw(controls.best, (runs, *drawn, smooth, goal), lambda: fragments.best(chosen, drawn, goal, smooth))
+        self._draw(controls.table, runs, lambda: fragments.differences(chosen))
         self._show_steps(chosen)
         self._show_grids(chosen)
-        controls.status.value = _line(self._summary())
+        controls.status.value = fragments.line(self._summary())
 
     def _show_steps(self, chosen: list[RunRecord]) -> None:
         controls, path = self.controls, self.controls.images.value
@@ -265,10 +263,10 @@ class RunComparer:
             title, picture = cells[-1].children
             step = compare.step_shown(record, path, self.steps[controls.step.value])
             key = (path, step, self._readings.get(record.run_id))
-            title.value = _line(f"{label}, " + ("no picture yet" if step is None else f"step {step:,}"))
-            self._draw(picture, key, lambda shown=(record, path, step): _picture(*shown))
+            title.value = fragments.line(f"{label}, " + ("no picture yet" if step is None else f"step {step:,}"))
+            self._draw(picture, key, lambda shown=(record, path, step): fragments.picture(*shown))
         if self.steps:
-            controls.shown.value = _line(f"step {self.steps[controls.step.value]:,}")
+            controls.shown.value = fragments.line(f"step {self.steps[controls.step.value]:,}")
         columns = compare.columns_for(len(cells))
         controls.grids.layout.grid_template_columns = f"repeat({columns}, minmax(0, 530px))"
         if controls.grids.children != tuple(cells):
@@ -279,51 +277,3 @@ class RunComparer:
         if self._drawn.get(widget) != key:
             widget.value = make()
             self._drawn[widget] = key
-
-
-def _picture(record: RunRecord, path: str, step: int | None) -> bytes:
-    try:
-        return b"" if step is None else jpeg(record.image(path, step))
-    except ValueError:  # it can't be read, which the record's problems say
-        return b""
-
-
-def _usual(paths: Sequence[str]) -> list[str]:
-    """What to draw where no one has chosen: both losses, else the first two series."""
-    losses = [path for path in (SERIES["loss_d"], SERIES["loss_g"]) if path in paths]
-    return losses or list(paths[:2])
-
-
-def _curves(records: Sequence[RunRecord], paths: Sequence[str], by: str, smooth: int, side_by_side: bool) -> bytes:
-    return rendered(compare.overlay(records, paths, by, smooth, side_by_side, width=7), 120) if records else b""
-
-
-def _best(records: Sequence[RunRecord], paths: Sequence[str], goal: str, smooth: int) -> str:
-    table = compare.best(records, paths, goal, smooth)
-    if table.empty:
-        return ""
-    hint = f"moving average over a half-life of {smooth} points" if smooth else "the points themselves"
-    best = "lowest" if goal == "min" else "highest"
-    return _titled("Last and best", f"{best} value; {hint}", table)
-
-
-def _differences(records: Sequence[RunRecord]) -> str:
-    if len(records) < 2:
-        return ""
-    table = compare.differing(records)
-    if table.empty:
-        return "<h4>What differs <small>nothing in settings, data and environment</small></h4>"
-    return _titled("What differs", "of settings, data and environment", table.reset_index())
-
-
-def _titled(title: str, hint: str, table: pd.DataFrame) -> str:
-    body = table.to_html(index=False, float_format="{:.4g}".format, na_rep="–", border=0)
-    return f'<h4>{title} <small>{hint}</small></h4><div class="scroll">{body}</div>'
-
-
-def _line(text: str, kind: str = "plain") -> str:
-    return f'<div class="{kind}">{html.escape(text)}</div>'
-
-
-def _display_figure(figure: Any) -> None:
-    display(Picture(data=rendered(figure, form="jpeg"), format="jpeg"))

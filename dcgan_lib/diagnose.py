@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from PIL import Image
 
 from dcgan_lib import metrics
-from dcgan_lib.config import UNLABELLED
+from dcgan_lib.course import HELD, SETTLING, WINDOW, Course, since_when, swings
 from dcgan_lib.losses import OBJECTIVES
 from dcgan_lib.runs import RunRecord, load_runs
 from dcgan_lib.tracking import SERIES
 
-WINDOW = 100  # steps over which a series is averaged
-SETTLING = 250  # steps at first in which any D is far ahead and any G's images are alike
-HELD = 250  # steps for which a fault must last: what mends itself is none
 GRIDS = 3  # newest grids in which a pattern must show
 PATTERN = 15  # height in the spectrum above which one is seen; chosen at 32 pixels, like every threshold here
 
@@ -57,52 +53,11 @@ def diagnose(run: RunRecord, until: int | None = None) -> list[Finding]:
     to tell is not said before; a wrong value range and divergence are found at once, what the scores tell after their
     first measurement past `SETTLING`. What a record lacks is not judged: a run that was never evaluated has no scores.
     """
-    course = _Course(run, until)
+    course = Course(run, until)
     return [finding for rule in RULES if (finding := rule(course)) is not None]
 
 
-class _Course:
-    """A run up to a step: its series by the names of `train.RECORDED`, its scores by their paths, its settings."""
-
-    def __init__(self, run: RunRecord, until: int | None) -> None:
-        self.run = run
-        self.until = float("inf") if until is None else until
-        self.objective = run.settings.get("objective", "non-saturating")  # the only one that older versions had
-        self._names = set(run.series_names)
-        self._read: dict[str, pd.Series] = {}
-
-    def series(self, *names: str, window: int = 1) -> pd.DataFrame:
-        """Series by step, of the steps that all of them have, each value the mean of the `window` up to it.
-
-        Empty where one is missing, or shorter than the window.
-        """
-        frame = pd.concat([self._raw(name) for name in names], axis=1, join="inner", keys=names)
-        return frame.rolling(window).mean().dropna() if window > 1 else frame
-
-    def _raw(self, name: str) -> pd.Series:
-        path = SERIES.get(name, name)
-        if path not in self._read:
-            frame = self.run.series(path) if path in self._names else pd.DataFrame({"step": [], "value": []})
-            values = frame.set_index("step")["value"].astype(float)
-            self._read[path] = values[values.index <= self.until]
-        return self._read[path]
-
-    def advice(self, *ideas: str) -> str:
-        """The ideas that are left: no setting that the run has already, nor one that its objective refuses."""
-        have = {f"{name}: {value}" for name, value in self.run.settings.items()} | {f"objective: {self.objective}"}
-        refused = "label_smoothing" if self.objective in UNLABELLED else None
-        return "; ".join(idea for idea in ideas if idea not in have and idea.partition(":")[0] != refused)
-
-
-def _since(holds: pd.Series, least: int = HELD, settling: int = SETTLING) -> int | None:
-    """The first step of the unbroken stretch up to the newest, settling aside, if that has `least` points."""
-    holds = holds & (holds.index > settling)
-    broken = np.flatnonzero(~holds.to_numpy())
-    first = broken[-1] + 1 if len(broken) else 0
-    return int(holds.index[first]) if len(holds) - first >= max(least, 1) else None
-
-
-def _diverged(course: _Course) -> Finding | None:
+def _diverged(course: Course) -> Finding | None:
     """A loss or a weight that is not finite, or a loss beyond all bounds."""
     advice = course.advice(
         "lower both learning rates", "beta1: 0.5", "in a D without BatchNorm spectral_norm, or a penalty on its slope"
@@ -111,25 +66,25 @@ def _diverged(course: _Course) -> Finding | None:
     if since is not None and course.run.state == "diverged" and since <= course.until:
         return Finding("divergence", int(since), {"not finite at step": since}, advice)
     losses = course.series("loss_d", "loss_g", window=20).abs().max(axis=1)
-    since = _since(losses > 1000, least=20, settling=0)
+    since = since_when(losses > 1000, least=20, settling=0)
     return None if since is None else Finding("divergence", since, {"a loss of": losses.iloc[-1]}, advice)
 
 
-def _wrong_range(course: _Course) -> Finding | None:
+def _wrong_range(course: Course) -> Finding | None:
     """Real images that are not in [-1, 1], or fill a part of it only: G's tanh then has another range than they."""
     frame = course.series("real_low", "real_high")
     low, high = frame["real_low"].rolling(20).min().dropna(), frame["real_high"].rolling(20).max().dropna()
-    since = _since((low < -1.01) | (high > 1.01) | (low > -0.5) | (high < 0.5), least=1, settling=0)
+    since = since_when((low < -1.01) | (high > 1.01) | (low > -0.5) | (high < 0.5), least=1, settling=0)
     if since is None:
         return None
     advice = "scale the images to [-1, 1], as data.to_floats does: bytes / 127.5 - 1"
     return Finding("wrong value range", since, {"lowest": low.iloc[-1], "highest": high.iloc[-1]}, advice)
 
 
-def _too_few(course: _Course) -> Finding | None:
+def _too_few(course: Course) -> Finding | None:
     """A D that knows its training images by heart: new real images are fakes to it."""
     frame = course.series("metrics/overfitting")
-    since = _since(frame["metrics/overfitting"] > 0.5, least=1)
+    since = since_when(frame["metrics/overfitting"] > 0.5, least=1)
     if since is None:
         return None
     evidence = {"D's overfitting": frame.iloc[-1, 0]}
@@ -138,24 +93,24 @@ def _too_few(course: _Course) -> Finding | None:
     return Finding("too few images", since, evidence, course.advice("more images", "augment: True", "flip: True"))
 
 
-def _memorisation(course: _Course) -> Finding | None:
+def _memorisation(course: Course) -> Finding | None:
     """A G that draws its training images again."""
     frame = course.series("metrics/copying")
-    since = _since(frame["metrics/copying"] < 0.8, least=1)
+    since = since_when(frame["metrics/copying"] < 0.8, least=1)
     if since is None:
         return None
     advice = course.advice("more images", "augment: True", "fewer epochs")
     return Finding("memorisation", since, {"copying": frame.iloc[-1, 0]}, advice)
 
 
-def _d_has_won(course: _Course) -> Finding | None:
+def _d_has_won(course: Course) -> Finding | None:
     """A D that is never wrong and never in doubt: G can't find out what would please it."""
     if OBJECTIVES[course.objective].boundary is None:  # a critic's outputs have no scale
         return None
     # Medians: such a D still jumps now and then, and for a batch or two is wrong about everything.
     frame = course.series("accuracy_real", "accuracy_fake", "d_fake_after").rolling(WINDOW).median().dropna()
     sure = (frame["accuracy_real"] > 0.97) & (frame["accuracy_fake"] > 0.97) & (frame["d_fake_after"] < 0.02)
-    since = _since(sure)
+    since = since_when(sure)
     if since is None:
         return None
     real, fake, after = frame.iloc[-1]
@@ -164,10 +119,10 @@ def _d_has_won(course: _Course) -> Finding | None:
     return Finding("D has won", since, evidence, course.advice(*ideas, "label_smoothing: 0.1"))
 
 
-def _vanishing(course: _Course) -> Finding | None:
+def _vanishing(course: Course) -> Finding | None:
     """Gradients that no longer move G."""
     frame = course.series("gradient_g", window=WINDOW)
-    since = _since(frame["gradient_g"] < 0.02)
+    since = since_when(frame["gradient_g"] < 0.02)
     if since is None:
         return None
     advice = course.advice(
@@ -176,42 +131,30 @@ def _vanishing(course: _Course) -> Finding | None:
     return Finding("vanishing gradients", since, {"G's gradient": frame.iloc[-1, 0]}, advice)
 
 
-def _collapse(course: _Course) -> Finding | None:
+def _collapse(course: Course) -> Finding | None:
     """Fakes that are all alike, though D doesn't see through them; a D that does keeps G from learning anything."""
     frame = course.series("variety", "accuracy_fake", window=WINDOW)
-    since = _since((frame["variety"] < 0.25) & (frame["accuracy_fake"] < 0.9))
+    since = since_when((frame["variety"] < 0.25) & (frame["accuracy_fake"] < 0.9))
     if since is None:
         return None
     ideas = ("a lower learning_rate_g, or a higher learning_rate_d", "g_updates: 1", "larger batches")
     return Finding("mode collapse", since, {"variety": frame["variety"].iloc[-1]}, course.advice(*ideas))
 
 
-def _oscillation(course: _Course) -> Finding | None:
+def _oscillation(course: Course) -> Finding | None:
     """Fakes whose variety swings, or a G whose loss does, as G and D chase each other."""
     ideas = ("beta1: 0.5", "lower both learning rates", "in a D without BatchNorm spectral_norm: True or r1_weight: 1")
     # How high G's loss is means something where it is a logarithm; a variety of a fifth may double without a swing.
     scaled = course.objective == "non-saturating"
     for name, words, least, most in (("variety", "variety", 0.4, 0.14), ("loss_g", "G's loss", 1.0, 0.2)):
-        swings = _swings(course.series(name, window=20)[name], HELD, least)
-        since = _since(swings > most, least=20, settling=SETTLING + HELD)
+        curve = swings(course.series(name, window=20)[name], HELD, least)
+        since = since_when(curve > most, least=20, settling=SETTLING + HELD)
         if since is not None and (name == "variety" or scaled):
-            return Finding("oscillation", since, {f"swings of {words}": swings.iloc[-1]}, course.advice(*ideas))
+            return Finding("oscillation", since, {f"swings of {words}": curve.iloc[-1]}, course.advice(*ideas))
     return None
 
 
-def _swings(values: pd.Series, window: int, least: float) -> pd.Series:
-    """For the window up to each step its deviation from a parabola, as a multiple of its mean or of `least`."""
-    if len(values) < window:
-        return values[:0]
-    parabolas, _ = np.linalg.qr(np.linspace(-1, 1, window)[:, None] ** np.arange(3))
-    squares = np.convolve(np.square(values), np.ones(window), "valid")
-    fitted = sum(np.square(np.convolve(values, column[::-1], "valid")) for column in parabolas.T)
-    means = np.convolve(values, np.full(window, 1 / window), "valid")
-    swings = np.sqrt(np.maximum(squares - fitted, 0) / window) / np.maximum(np.abs(means), least)
-    return pd.Series(swings, values.index[window - 1 :])
-
-
-def _checkerboard(course: _Course) -> Finding | None:
+def _checkerboard(course: Course) -> Finding | None:
     """Regular patterns of a few pixels, in the newest grids from fixed noise."""
     run, path, size = course.run, "images/fixed_noise", course.run.settings.get("image_size")
     steps = run.image_steps(path) if path in run.image_names and size else []
@@ -244,7 +187,7 @@ def _tiles(grid: Image.Image, size: int) -> torch.Tensor:
 
 
 #: Causes before their consequences.
-RULES: tuple[Callable[[_Course], Finding | None], ...] = (
+RULES: tuple[Callable[[Course], Finding | None], ...] = (
     _diverged,
     _wrong_range,
     _too_few,

@@ -5,10 +5,8 @@
 
 import argparse
 import contextlib
-import itertools
-import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from dcgan_lib.journal import Journal, Process, find_processes
+from dcgan_lib.listing import printable, table
 from dcgan_lib.replay import Replay, to_image
 
 RECORD = "neptune"  # the folder within a run's own that holds its record
@@ -245,60 +244,6 @@ class RunRecord:
             raise KeyError(f"run {self.run_id} has no {kind} {name!r}; it has {has}")
 
 
-def table(records: list[RunRecord]) -> str:
-    """One line a run, in at most 120 columns: how far it came, how it stands, and the settings that differ.
-
-    What does not fit beside each other follows below; only names that long texts are told apart by may need more.
-    """
-    index = shortened([_printable(record.run_id) for record in records], 32)
-    settings = pd.DataFrame([record.settings for record in records], dtype=object).map(_cell)
-    differing = settings.loc[:, settings.nunique() > 1]
-    names = shortened([_printable(name) for name in differing], 32)
-    results = pd.DataFrame([_result(record) for record in records], index, dtype=object).map(_cell)
-    columns = {name: shortened(list(differing[full]), 32) for name, full in zip(names, differing, strict=True)}
-    return pd.concat([results, pd.DataFrame(columns, index)], axis=1).to_string(line_width=120)
-
-
-def shortened(texts: Sequence[str], length: int = 40) -> list[str]:
-    """The texts cut to `length` characters, or as many more as it takes to tell them apart.
-
-    Where one is longer, the words that all begin with are left out, then middles.
-    """
-    longest = max(map(len, texts), default=0)
-    if longest > length and len(set(texts)) > 1:
-        words = [re.split(r"(?<=[-/ ])(?=[^\W\d])", text) for text in texts]  # not within 1e-4
-        beginnings = zip(*(each[:-1] for each in words), strict=False)
-        common = len(list(itertools.takewhile(lambda each: len(set(each)) == 1, beginnings)))
-        texts = ["…" + "".join(each[common:]) for each in words] if common else texts
-    for allowed in range(length, longest):
-        half = (allowed - 1) // 2
-        cut = [text if len(text) <= allowed else f"{text[:half]}…{text[-half:]}" for text in texts]
-        if len(set(cut)) == len(set(texts)):
-            return cut
-    return list(texts)
-
-
-def _result(record: RunRecord) -> dict[str, Any]:
-    names = {"loss_d": "training/batch/Dloss", "loss_g": "training/batch/Gloss"}
-    return {
-        "created (UTC)": f"{record.created:%Y-%m-%d %H:%M}",
-        "steps": record.steps,
-        **{label: record.last(path)[1] if path in record.series_names else None for label, path in names.items()},
-        "state": record.state,
-    }
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:  # NaN: pandas' word for absent
-        return "-"
-    return _printable(f"{value:.4g}" if isinstance(value, float) else str(value))
-
-
-def _printable(text: str) -> str:
-    """The same without what would steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
 def _without_record(folder: Path) -> list[str]:
     """A line for each run that ended, or is still, before its record began."""
     files = sorted([*folder.glob("*/config.json"), *folder.glob("*/notebook.ipynb")])  # the notebook, where both are
@@ -320,13 +265,13 @@ def main() -> None:
     elif not lost:
         print(f"no runs in {folder}: train first, or give the folder that holds them")
     for line in lost:
-        print(_printable(line))
+        print(printable(line))
     for record in records:
         problems = record._problems_met()  # not those that only reading every point would show
         for problem in problems[:5]:
-            print(_printable(f"{record.run_id}: {problem}"))
+            print(printable(f"{record.run_id}: {problem}"))
         if len(problems) > 5:
-            print(_printable(f"{record.run_id}: and {len(problems) - 5} more"))
+            print(printable(f"{record.run_id}: and {len(problems) - 5} more"))
 
 
 if __name__ == "__main__":

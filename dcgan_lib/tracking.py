@@ -4,14 +4,11 @@ The record is complete on this machine: no account, no network; `dcgan_lib.runs`
 """
 
 import contextlib
-import importlib.metadata
 import json
 import logging
 import math
 import os
-import platform
 import random
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +19,7 @@ from PIL import Image
 
 from dcgan_lib.config import Config
 from dcgan_lib.connection import Mirror, NotConnected
+from dcgan_lib.environment import describe
 
 if TYPE_CHECKING:
     import neptune
@@ -159,27 +157,6 @@ def log_scores(run: "neptune.Run", scores: dict[str, float], step: int) -> None:
             run[f"metrics/{name}"].append(value, step=step)
 
 
-def describe(config: Config, device: "torch.device | str") -> dict[str, Any]:
-    """What a run's numbers depend on besides its Config: versions, device, threads, and the commit of the code.
-
-    `git_commit` and `git_dirty` (the library differs from that commit) are absent where there is no git checkout.
-    """
-    import torch
-
-    on_gpu = str(device).startswith("cuda")
-    return {
-        "seed": config.seed,
-        "python": platform.python_version(),
-        "torch": torch.__version__,  # tells CUDA's builds apart, unlike the package's metadata
-        **{package: importlib.metadata.version(package) for package in ("torchvision", "numpy", "neptune")},
-        "device": str(device),
-        "device_name": torch.cuda.get_device_name(device) if on_gpu else platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-        **_git_state(Path(__file__).parent),
-    }
-
-
 def write_config(config: Config, folder: str | Path, device: "torch.device | str") -> Path:
     """Write `<folder>/config.json`, {"config": …, "environment": …}, whole or not at all; gives its path."""
     path = Path(folder) / "config.json"
@@ -266,18 +243,3 @@ def _transforms(config: Config) -> str:
         "scale to [-1, 1]",
     )
     return ", ".join(steps)
-
-
-def _git_state(folder: Path) -> dict[str, Any]:
-    if "site-packages" in folder.parts:  # installed: a checkout further up would be somebody else's
-        return {}
-
-    def git(*arguments: str) -> str:
-        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
-        return {"git_commit": git("rev-parse", "HEAD"), "git_dirty": changed != ""}
-    except (OSError, subprocess.CalledProcessError):  # no git, no checkout, or no commit yet
-        return {}

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dcgan_lib import compare, tracking
 from dcgan_lib.config import Config
+from dcgan_lib.export import export
 from dcgan_lib.plots import MOST_POINTS, rendered
 from dcgan_lib.runs import load_run, load_runs
 
@@ -160,7 +161,7 @@ def test_a_run_that_has_no_points_yet_is_no_error(tmp_path):
     young = load_runs(tmp_path)
     assert compare.overlay(young, LOSS_D).axes[0].texts[0].get_text() == "no points to draw yet"
     assert compare.best(young, LOSS_D).empty
-    files = compare.export(young, tmp_path / "out", LOSS_D)
+    files = export(young, tmp_path / "out", LOSS_D)
     assert [file.name for file in files] == ["best.csv", "curves.png", "points.csv", "settings.csv"]
 
 
@@ -170,14 +171,14 @@ def test_a_path_that_no_run_has_is_answered_with_the_nearest(records, plain, tmp
     for refused in (
         lambda: compare.best(runs, "dLoss"),
         lambda: compare.overlay(runs, [LOSS_D, "dLoss"]),
-        lambda: compare.export(runs, tmp_path / "out", "dLoss"),
+        lambda: export(runs, tmp_path / "out", "dLoss"),
     ):
         with pytest.raises(ValueError, match=message):
             refused()
     message = f"^no run has the images 'fixed': there are {GRIDS}$"
     for refused in (
         lambda: compare.grids_side_by_side(runs, "fixed", 9),
-        lambda: compare.export(runs, tmp_path / "out", LOSS_D, image_path="fixed", step=9),
+        lambda: export(runs, tmp_path / "out", LOSS_D, image_path="fixed", step=9),
     ):
         with pytest.raises(ValueError, match=message):
             refused()
@@ -236,7 +237,7 @@ def test_grids_stand_side_by_side_under_names_and_steps(records):
 
 def test_an_export_is_whole_and_replaces_no_other(records, plain, tmp_path):
     paths = [LOSS_D, "train/loss"]
-    files = compare.export([*records, plain], tmp_path / "out", paths, smooth=0, image_path=GRIDS, step=9)
+    files = export([*records, plain], tmp_path / "out", paths, smooth=0, image_path=GRIDS, step=9)
     assert [file.name for file in files] == ["best.csv", "curves.png", "grids.png", "points.csv", "settings.csv"]
     points = pd.read_csv(tmp_path / "out/001/points.csv")
     assert list(points) == ["run", "series", "step", "epoch", "seconds", "value"]
@@ -249,14 +250,14 @@ def test_an_export_is_whole_and_replaces_no_other(records, plain, tmp_path):
     assert pd.read_csv(tmp_path / "out/001/best.csv")["best"].tolist() == [1, 1001, 1]
     assert Image.open(tmp_path / "out/001/grids.png").format == "PNG"
 
-    again = compare.export(records, tmp_path / "out", LOSS_D)
+    again = export(records, tmp_path / "out", LOSS_D)
     assert {file.parent.name for file in again} == {"002"}
     with pytest.raises(ValueError, match="no run has a picture"):
-        compare.export(records, tmp_path / "out", LOSS_D, image_path=GRIDS, step=1)
+        export(records, tmp_path / "out", LOSS_D, image_path=GRIDS, step=1)
     with pytest.raises(ValueError, match=r"^no runs to export: the query matched none$"):
-        compare.export([], tmp_path / "out", LOSS_D)
+        export([], tmp_path / "out", LOSS_D)
     with pytest.raises(NotADirectoryError, match=r"points\.csv is a file: give the folder in which to write"):
-        compare.export(records, again[1].with_name("points.csv"), LOSS_D)
+        export(records, again[1].with_name("points.csv"), LOSS_D)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["001", "002"]  # no half export
 
 

@@ -10,7 +10,7 @@ from IPython.display import HTML
 from IPython.display import Image as Picture
 from PIL import Image
 
-from dcgan_lib import compare, comparer, tracking
+from dcgan_lib import compare, comparer, fragments, tracking
 from dcgan_lib.config import Config
 from dcgan_lib.widgets import RunComparer
 
@@ -119,18 +119,18 @@ def test_choosing_runs_and_series_changes_what_is_shown(folder, live):
 def test_only_what_changes_is_drawn_anew(folder, live, monkeypatch):
     view = RunComparer(folder)
     calls = []
-    for name in ("_curves", "_best", "_differences", "jpeg"):
-        real = getattr(comparer, name)
-        monkeypatch.setattr(comparer, name, lambda *a, n=name, real=real: (calls.append(n), real(*a))[1])
+    for name in ("curves", "best", "differences", "jpeg"):
+        real = getattr(fragments, name)
+        monkeypatch.setattr(fragments, name, lambda *a, n=name, real=real: (calls.append(n), real(*a))[1])
     view.refresh()
     assert calls == []
     view.controls.goal.value = "max"
-    assert calls == ["_best"]
+    assert calls == ["best"]
     calls.clear()
     view.controls.step.value = 3  # step 10, of the long run alone
     assert calls == ["jpeg"]
     view.controls.axis.value = "epoch"
-    assert calls == ["jpeg", "_curves"]
+    assert calls == ["jpeg", "curves"]
 
 
 def test_one_slider_moves_all_grids(folder, live):

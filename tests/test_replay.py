@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from records import LOSS, append, operation, point, write_process
 
-from dcgan_lib import runs, tracking
+from dcgan_lib import tracking
 from dcgan_lib.config import Config
+from dcgan_lib.listing import table
 from dcgan_lib.runs import RunRecord, load_run, load_runs
 
 IMAGES = "images/fixed_noise"
@@ -241,4 +242,4 @@ def test_whatever_happens_to_its_bytes_a_record_is_read(original, tmp_path):
         append(log, content[half:])
         record.refresh()
         assert str(everything(record)) == str(everything(load_run(folder)))
-    runs.table([record])
+    table([record])

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from records import LOSS, append, operation, point, write_run
 
-from dcgan_lib import runs, tracking
+from dcgan_lib import tracking
 from dcgan_lib.config import Config
+from dcgan_lib.listing import table
 from dcgan_lib.runs import load_run, load_runs, newest_run
 
 WRITER = """
@@ -265,7 +266,7 @@ def test_a_run_without_a_readable_record_is_still_listed(tmp_path):
     (tmp_path / "empty/neptune").mkdir(parents=True)
     [record] = load_runs(tmp_path)
     assert (record.fields, record.series_names, record.state) == ({}, [], "unfinished")
-    assert "empty" in runs.table([record])
+    assert "empty" in table([record])
 
 
 def test_runs_come_newest_last_and_none_is_told_in_one_line(tmp_path):
@@ -310,46 +311,6 @@ def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
     assert lines[0].split() == ["created", "(UTC)", "steps", "loss_d", "loss_g", "state", "seed"]
     assert [line.split()[0] for line in lines[1:]] == ["seed-1", "seed-2"]
     assert lines[2].split()[3:] == ["40", "2.5", "2.25", "unfinished", "2"]
-
-
-def test_the_table_fits_120_columns_however_much_differs(tmp_path):
-    write_run(tmp_path / "first-with-a-very-long-name-of-its-own-indeed")
-    other = {
-        name: value * 2
-        for name, value in Config().to_dict().items()
-        if value and name.endswith(("_every", "size", "width"))
-    }
-    write_run(tmp_path / "second", **other, data="x\n\x1b[31m" + "y" * 100, epochs=9)
-    text = runs.table(load_runs(tmp_path))
-    assert max(map(len, text.splitlines())) <= 120
-    assert all(name in text for name in other)
-    assert "\x1b" not in text
-
-
-def test_what_differs_only_where_it_is_cut_can_still_be_told_apart(tmp_path):
-    rates = [f"learning_rate_d={d}-learning_rate_g={g}" for d in (0.0002, 0.0004) for g in (0.0002, 0.0004)]
-    for rate in rates:
-        write_run(tmp_path / f"learning-rates-{rate}", data=f"/data/{'a/' * 20}{rate}/{'b/' * 40}")
-    text = runs.table(load_runs(tmp_path))
-    assert [line.split()[0] for line in text.splitlines()[1:5]] == [f"…{rate}" for rate in rates]
-    assert all(f"…{rate}…" in text for rate in rates)  # of `data`
-
-
-@pytest.mark.parametrize(
-    ("texts", "shown"),
-    [
-        ([], []),
-        (["a" * 12], ["aaaa…aaaa"]),
-        (["run-one", "run-two"], ["run-one", "run-two"]),
-        (["a-sweep-one", "a-sweep-two"], ["…one", "…two"]),
-        (["a-sweep-one", "a-sweep-one"], ["a-sw…-one"] * 2),
-        (["a-sweep-", "a-sweep-two"], ["…sweep-", "…sweep-two"]),
-        (["a-rate=1e-4", "a-rate=1e-5"], ["…rate=1e-4", "…rate=1e-5"]),  # the number stays whole
-        (["abcdefXghijklm", "abcdefYghijklm"], ["abcdefXghijklm", "abcdefYghijklm"]),
-    ],
-)
-def test_texts_are_cut_only_as_far_as_they_differ(texts, shown):
-    assert runs.shortened(texts, 10) == shown
 
 
 def test_a_runs_own_folder_gives_that_run_and_a_file_is_refused(folder, original):

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -323,23 +322,6 @@ def test_a_grey_picture_is_taken(tmp_path):
         tracking.log_images(run, np.arange(16, dtype=np.uint8).reshape(4, 4, 1), step=1)
     [(_, picture)] = load_run(tmp_path / "grey").images("images/fixed_noise")
     assert np.asarray(picture).ravel().tolist() == list(range(16))
-
-
-def test_the_commit_is_told_and_whether_the_library_differs_from_it(tmp_path):
-    package = tmp_path / "dcgan_lib"
-    package.mkdir()
-    assert tracking._git_state(package) == {}, "no checkout"
-    (package / "code.py").write_text("1")
-    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
-    assert tracking._git_state(package) == {"git_commit": head, "git_dirty": False}
-    (package / "code.py").write_text("2")
-    assert tracking._git_state(package)["git_dirty"]
-    installed = tmp_path / "site-packages/dcgan_lib"
-    installed.mkdir(parents=True)
-    assert tracking._git_state(installed) == {}
 
 
 @pytest.mark.parametrize(("hold_out", "size"), [(False, 20), (True, 18)])
