@@ -11,7 +11,7 @@ help:
 	@echo "make train CONFIG=FILE  the same with other settings; RUN=NAME names the run"
 	@echo "make sweep              the epochs sweep, 5 against 10; CONFIG=configs/sweeps/FILE for another"
 	@echo "make bench              how fast this machine is, beside the articles' loop; DATA=FOLDER for other images"
-	@echo "make diagnosis CELEBA=FOLDER  runs made to fail, and healthy ones: what diagnose names; 45 minutes on 2 cores"
+	@echo "make diagnosis CELEBA=FOLDER  runs made to fail, and healthy ones: what diagnose names; 40 minutes on 2 cores"
 	@echo "make test               every test: lint, units, browser, then all notebooks"
 	@echo "make test-browser       installs Chromium where there is none, and tests in it"
 	@echo "make lab                open the course in JupyterLab"

@@ -92,6 +92,7 @@ SETUPS = {
     "30 images": Setup("too few images", {"batch_size": 15}, only(30), 1500),
     "8 images, R1": Setup("memorisation", NO_NORM | {"r1_weight": 5.0, "batch_size": 8, "flip": False}, only(8), 2000),
     "beta1 0.95": Setup("checkerboard", {"beta1": 0.95}),
+    "modern recipe without averaging": Setup(None, {}),
     "modern recipe": Setup(None, {"average_half_life": 20_000}),
     "modern recipe, 5,000 steps": Setup(None, {"average_half_life": 20_000}, steps=5000),
     "paper recipe": Setup(None, RECIPES["paper"] | SMALL | {"hold_out": True}),
