@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from dcgan_lib import sources
 from dcgan_lib.decoding import first_of, write_images
+
+if TYPE_CHECKING:  # at run time by those who need it: a launcher prepares the images without, and begins 2 s sooner
+    import torch
 
 FORMAT = 2  # of the cache: raise it when the same images would be prepared differently
 
@@ -48,17 +50,21 @@ class ImageSet:
         official = np.flatnonzero(self.partition == 2)
         return official if len(official) else np.arange(9, len(self), 10)
 
-    def batch(self, indices: Any, device: str | torch.device, flip: torch.Tensor | None = None) -> torch.Tensor:
+    def batch(self, indices: Any, device: "str | torch.device", flip: "torch.Tensor | None" = None) -> "torch.Tensor":
         """The images at `indices` (n,) on the device: (n, C, S, S) float32 in [-1, 1], mirrored where `flip` (n,)."""
+        import torch
+
         pixels = torch.from_numpy(self.images[np.asarray(indices)]).to(device)  # as bytes: a quarter of the floats
         return to_floats(pixels, None if flip is None else torch.as_tensor(flip).to(device))
 
 
-def to_floats(pixels: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
+def to_floats(pixels: "torch.Tensor", flip: "torch.Tensor | None" = None) -> "torch.Tensor":
     """Bytes (n, C, S, S) as float32 in [-1, 1], mirrored left to right where `flip` (n,), on the same device.
 
     Channels come last in memory, as the networks' own do: convolutions then need no copy of them.
     """
+    import torch
+
     if pixels.device.type != "mps":  # where that layout has given wrong results
         pixels = pixels.contiguous(memory_format=torch.channels_last)
     if flip is not None:
@@ -68,13 +74,15 @@ def to_floats(pixels: torch.Tensor, flip: torch.Tensor | None = None) -> torch.T
 
 def epoch_order(
     rows: int | np.ndarray, batch_size: int, seed: int, epoch: int, flip: bool = False
-) -> list[tuple[np.ndarray, torch.Tensor | None]]:
+) -> "list[tuple[np.ndarray, torch.Tensor | None]]":
     """One epoch's batches as (indices (n,) int64, flip (n,) bool or None): every image once, in a random order.
 
     rows: the images' indices, or how many there are. A pure function of its arguments, so that a resumed run needs no
     sampler's state. The last batch holds what is left. `flip` mirrors each image with probability 1/2, and leaves the
     order as it is without.
     """
+    import torch
+
     random = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
     order = random.permutation(rows)
     count = len(order)

@@ -12,15 +12,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from dcgan_lib.config import Config
+from dcgan_lib.data import ImageSet, prepare
+from dcgan_lib.faces import draw_faces
 from dcgan_lib.sheets import parse_yaml
 from dcgan_lib.signals import stop_once
 from dcgan_lib.status_line import Notices, StatusLine
-
-if TYPE_CHECKING:
-    from dcgan_lib.data import ImageSet
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks/03_training.ipynb"
 
@@ -222,11 +221,8 @@ def main() -> int:
     return 0
 
 
-def get_ready(config: Config) -> "ImageSet":
+def get_ready(config: Config) -> ImageSet:
     """Draw and prepare the images here, where a terminal has a bar, and bad data is told before a run begins."""
-    from dcgan_lib.data import prepare  # takes a few seconds to import
-    from dcgan_lib.faces import draw_faces
-
     if config.data == "data/faces":
         draw_faces(config.data)
     return prepare(config.data, config.image_size, config.channels, config.max_images)

@@ -10,7 +10,7 @@ from trainings import finish, quick_settings, start, wait_for
 
 from dcgan_lib.runs import load_run
 
-SEEDS = (1, 2, 3, 4)
+SEEDS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def processes(folder):
 
 @pytest.fixture(scope="module")
 def whole(settings, tmp_path_factory):
-    """Four runs and one that fails, made by two sweeps at once: their folder, and how each sweep ended."""
+    """Three runs and one that fails, made by two sweeps at once: their folder, and how each sweep ended."""
     runs = tmp_path_factory.mktemp("whole")
     changes = [{"seed": 5}, *({"seed": seed} for seed in SEEDS)]
     (runs / "whole-seed=5").mkdir()
@@ -49,7 +49,7 @@ def test_two_sweeps_at_once_never_share_a_run_and_both_see_all_finished(whole):
         assert code == 1, err
         for seed in SEEDS:
             assert re.search(rf"^whole-seed={seed} +finished +240 ", out, re.MULTILINE), out
-    assert [processes(runs / f"whole-seed={seed}") for seed in SEEDS] == [1, 1, 1, 1]
+    assert [processes(runs / f"whole-seed={seed}") for seed in SEEDS] == [1, 1, 1]
     assert "another process trains it, waiting for its end" in endings[0][1] + endings[1][1]
 
 
@@ -88,7 +88,7 @@ def test_killed_stopped_and_started_again_a_sweep_ends_as_one_that_never_was(set
 
     code, out, err = finish(sweep(settings, tmp_path, "broken", *changes))
     assert code == 0, err
-    assert re.search(r"4 runs in .*, [12] finished already; 2 at a time", out)
+    assert re.search(r"3 runs in .*, [12] finished already; 2 at a time", out)
     assert processes(tmp_path / "broken-seed=1") == processes(tmp_path / "broken-seed=3") == 2
     for seed in SEEDS:
         ours, theirs = tmp_path / f"broken-seed={seed}", whole[0] / f"whole-seed={seed}"

@@ -30,9 +30,9 @@ def places(forms, runs, *outputs):
     return [place for place, text in texts.items() if any(form in text for form in forms)]
 
 
-@pytest.mark.parametrize(("mode", "ending"), [("offline", "finished"), ("async", "finished"), ("async", "failed")])
-def test_a_token_is_written_nowhere(quick, forms, tmp_path, monkeypatch, mode, ending):
-    monkeypatch.setenv("NEPTUNE_MODE", mode)
+@pytest.mark.parametrize("ending", ["finished", "failed"])
+def test_a_token_is_written_nowhere(quick, forms, tmp_path, monkeypatch, ending):
+    monkeypatch.setenv("NEPTUNE_MODE", "async")  # the mode that reads the token
     folder = tmp_path / "runs/marked"
     if ending == "failed":
         (folder / "samples/000008.png").mkdir(parents=True)  # a grid can't be saved there: after step 8 of 12
@@ -48,7 +48,7 @@ def test_a_token_is_written_nowhere(quick, forms, tmp_path, monkeypatch, mode, e
         for output in cell.get("outputs", [])
     ]
     told = [line for text in outputs for line in "".join(text).splitlines() if "recorded offline" in line]
-    assert len(told) == (mode == "async")
+    assert len(told) == 1
     assert places(forms, tmp_path, out, err) == []
 
     (folder / "note.txt").write_text(f"NEPTUNE_API_TOKEN={forms[1].decode()}")
