@@ -5,10 +5,13 @@ import sys
 import time
 from pathlib import Path
 
+from server import closed_address, make_token
+
 from dcgan_lib.config import Config
 from dcgan_lib.faces import draw_faces
 
 PROJECT = Path(__file__).parents[1]
+MARK = "token-that-must-not-be-written-4b8d"
 
 
 def quick_settings(folder, **changes):
@@ -38,3 +41,19 @@ def wait_for(path, process):
             break
         time.sleep(0.1)
     assert path.exists(), process.communicate()
+
+
+def marked_token(monkeypatch):
+    """Put a marked token, of a server that there isn't, into the environment; gives the forms it could be found in."""
+    token = make_token(closed_address(), api_key=MARK)
+    monkeypatch.setenv("NEPTUNE_API_TOKEN", token)
+    monkeypatch.setenv("NEPTUNE_PROJECT", "some/one")
+    return [MARK.encode(), token[:40].encode(), token[-40:].encode()]
+
+
+def places(forms, runs, *outputs):
+    """Where one of the forms is: files in the folder of runs, by name or content, and outputs."""
+    files = [path for path in runs.rglob("*") if path.is_file()]
+    texts = {path: str(path).encode() + path.read_bytes() for path in files}
+    texts |= {f"output {i}": output.encode() for i, output in enumerate(outputs)}
+    return [place for place, text in texts.items() if any(form in text for form in forms)]

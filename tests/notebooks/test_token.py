@@ -1,14 +1,15 @@
-"""A token in the environment stays there: in no record, checkpoint, notebook or output, however a training ends."""
+"""A token in the environment stays there: in no record, checkpoint, notebook or output, however a training ends.
+
+Beside offline mode `test_training_notebook` has one.
+"""
 
 import json
 
 import pytest
 import test_training_notebook as training
-from server import closed_address, make_token
+from trainings import MARK, marked_token, places
 
 from dcgan_lib.runs import load_run
-
-MARK = "token-that-must-not-be-written-4b8d"
 
 quick = training.quick
 
@@ -16,18 +17,7 @@ quick = training.quick
 @pytest.fixture
 def forms(monkeypatch):
     """Puts a marked token into the environment; gives the forms in which it could be found."""
-    token = make_token(closed_address(), api_key=MARK)
-    monkeypatch.setenv("NEPTUNE_API_TOKEN", token)
-    monkeypatch.setenv("NEPTUNE_PROJECT", "some/one")
-    return [MARK.encode(), token[:40].encode(), token[-40:].encode()]
-
-
-def places(forms, runs, *outputs):
-    """Where one of the forms is: files in the folder of runs, by name or content, and outputs."""
-    files = [path for path in runs.rglob("*") if path.is_file()]
-    texts = {path: str(path).encode() + path.read_bytes() for path in files}
-    texts |= {f"output {i}": output.encode() for i, output in enumerate(outputs)}
-    return [place for place, text in texts.items() if any(form in text for form in forms)]
+    return marked_token(monkeypatch)
 
 
 @pytest.mark.parametrize("ending", ["finished", "failed"])

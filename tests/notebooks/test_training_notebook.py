@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from trainings import PROJECT, finish, quick_settings, start, wait_for
+from trainings import PROJECT, finish, marked_token, places, quick_settings, start, wait_for
 
 from dcgan_lib import launch
 from dcgan_lib.config import Config
@@ -38,7 +38,14 @@ def kernel_of(launcher):
 
 
 @pytest.fixture(scope="module")
-def finished(quick, tmp_path_factory):
+def token_forms():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NEPTUNE_MODE", raising=False)
+        yield marked_token(patch)
+
+
+@pytest.fixture(scope="module")
+def finished(quick, token_forms, tmp_path_factory):
     """A run that went through in one go: its folder, and what was printed."""
     runs = tmp_path_factory.mktemp("runs")
     code, out, err = finish(train(quick, runs, "--run", "whole", "--tag", "first", "--tag", "quick"))
@@ -53,6 +60,12 @@ def test_a_run_leaves_its_folder_complete_and_says_what_next(finished):
     for told in (f"{folder}  (12 steps, finished)", "Dloss ", "Gloss ", "000012.png", "python -m dcgan_lib.runs"):
         assert told in out
     assert err.strip() == f"starting {folder}"  # quiet in a log: no bar, not a line an update
+
+
+def test_a_token_beside_offline_mode_is_written_nowhere(finished, token_forms):
+    folder, out, err = finished
+    assert "recorded offline" not in (folder / "notebook.ipynb").read_text()
+    assert places(token_forms, folder.parent, out, err) == []
 
 
 def test_its_record_has_every_step_and_the_articles_fields(finished):
