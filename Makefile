@@ -1,4 +1,4 @@
-# make train · make sweep · make bench · make test · make lab · make notebooks · make runs · make dashboard · make lint
+# make train · make sweep · make bench · make diagnosis · make test · make lab · make notebooks · make runs · make dashboard · make lint
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

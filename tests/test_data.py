@@ -287,6 +287,19 @@ def test_damaged_cache_is_rebuilt_with_a_word(tmp_path, ready, damage):
     ready(source)  # without a word
 
 
+def test_images_are_prepared_without_waiting_for_torch(tmp_path):
+    """A launcher does it before the kernel, which imports torch, has begun."""
+    save_images(tmp_path / "images", 3)
+    code = f"""
+import sys
+from dcgan_lib.data import prepare
+prepared = prepare({str(tmp_path / "images")!r}, 8, cache={str(tmp_path / "cache")!r})
+print(len(prepared), len(prepared.rows(hold_out=True)), "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["3", "3", "False"]
+
+
 def test_interrupted_build_leaves_nothing(tmp_path, ready):
     source = save_images(tmp_path / "images", 40)
 

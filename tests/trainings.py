@@ -1,4 +1,4 @@
-"""What the tests of real trainings share: settings that take a second, and the commands as processes."""
+"""What tests of real trainings share: settings that take a second, the commands as processes, a token to look for."""
 
 import subprocess
 import sys
