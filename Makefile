@@ -57,7 +57,7 @@ runs: $(VENV)/.installed
 	@$(BIN)/python -m dcgan_lib.runs
 
 dashboard: $(VENV)/.installed
-	@$(BIN)/python -c 'import trackio' 2>/dev/null || $(BIN)/python -m pip install --quiet -r requirements-dashboard.txt
+	@$(BIN)/python -c 'import trackio' 2>/dev/null || $(BIN)/python -m pip install --quiet -r
 	@$(BIN)/python -m dcgan_lib.dashboard
 
 notebooks: $(VENV)/.installed-dev
@@ -78,6 +78,6 @@ $(VENV)/.installed: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dashboard.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

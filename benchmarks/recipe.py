@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--runs", default="runs", help="folder of all runs")
     options = parser.parse_args()
     variants = defaultdict(list)
-    for record in select(load_runs(options.runs), "recipe-* state=finished"):
+    for record in select(load_runs(options.runs), 'tags.str.contains("recipe") and state == "finished"'):
         name = record.name.removeprefix("recipe-").rpartition("-")[0]
         seconds = record.series(SERIES["loss_d"])["seconds"].max()
         variants[name].append([*(record.last(f"metrics/{score}")[1] for score in SCORES), seconds])

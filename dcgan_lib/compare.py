@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import math
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,8 +18,8 @@ from PIL import Image
 
 from dcgan_lib.listing import shortened
 from dcgan_lib.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, smoothed, tidy
-from dcgan_lib.query import select as select  # so that whoever compares needs one module
 from dcgan_lib.runs import SETTINGS, RunRecord
+from dcgan_lib.sheets import nearest
 
 AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over
 GOALS = ("min", "max")
@@ -52,6 +53,41 @@ def settings_of(records: Sequence[RunRecord]) -> pd.DataFrame:
         fields = {k: v for k, v in record.fields.items() if not k.startswith((*_BESIDE_SETTINGS, SETTINGS))}
         rows.append(record.settings | fields)
     return pd.DataFrame(rows, index=pd.Index(labels(records), name="run"), dtype=object)
+
+
+def runs_table(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """All that runs can be picked and sorted by, a row a run: name, state, steps and tags (one text, words apart),
+    then the columns of `settings_of`, then the last value of each series of numbers, under its path.
+    """
+    rows = []
+    for record in records:
+        about = {"name": record.name, "state": record.state, "steps": record.steps}
+        about["tags"] = " ".join(sorted(record.tags))
+        rows.append(about | {path: record.last(path)[1] for path in number_series([record])})
+    results = pd.DataFrame(rows, index=pd.Index(labels(records), name="run"), columns=None if rows else ["name"])
+    table = settings_of(records)
+    places = 4 if rows else 1
+    return pd.concat([results.iloc[:, :places], table, results.iloc[:, places:]], axis=1).infer_objects()
+
+
+def select(records: Sequence[RunRecord], query: str = "") -> list[RunRecord]:
+    """The runs whose row in `runs_table` fulfils a condition in pandas' words, in their order; all for "".
+
+    `epochs > 5 and state == "finished"`, `tags.str.contains("width")`, `name in ["a", "b"]`, and with backticks
+    around a path `metrics/swd`. Raises `ValueError` with one line for a condition that pandas can't evaluate.
+    """
+    if not query.strip() or not records:
+        return list(records)
+    table = runs_table(records)
+    table.index = pd.RangeIndex(len(table), name="run")
+    try:
+        holds = table.eval(query, engine="python", local_dict={}, global_dict={})
+        return [record for record, chosen in zip(records, holds.astype("boolean").fillna(False), strict=True) if chosen]
+    except Exception as error:  # pandas evaluates it as Python, which may raise anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        unknown = re.match(r"name '(.+)' is not defined", reason)
+        advice = nearest(unknown[1], list(table)) if unknown else '; for example: epochs > 5 and state == "finished"'
+        raise ValueError(f"the filter {query!r} can't be evaluated: {reason}{advice}") from error
 
 
 def differing(records: Sequence[RunRecord]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ class Controls:
 
     def __init__(self, query: str, by: str, smooth: int, goal: str, side_by_side: bool) -> None:
         wide = {"width": "auto"}
-        hint = "epochs=5 tag:width state=finished"
+        hint = 'epochs > 5 and state == "finished"'
         self.filter = ipywidgets.Text(query, placeholder=hint, continuous_update=False, layout=wide)
         self.error = ipywidgets.HTML()
         self.runs = ipywidgets.SelectMultiple(rows=7, layout=wide)

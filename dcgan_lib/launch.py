@@ -19,7 +19,7 @@ from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.faces import draw_faces
 from dcgan_lib.sheets import parse_yaml
 from dcgan_lib.signals import stop_once
-from dcgan_lib.status_line import Notices, StatusLine
+from dcgan_lib.status_line import StatusLine
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks/03_training.ipynb"
 
@@ -108,7 +108,6 @@ def launch(config: Config, folder: Path, tags: Iterable[str] = ()) -> None:
                 kernel_name="python3",
                 progress_bar=False,
                 stdout_file=status,
-                stderr_file=Notices(status),
                 kernel_manager_class=_kernel_manager(folder),
                 extra_arguments=["--log-level=ERROR"],  # the kernel's: it warns of every TCP connection, local ones too
             )

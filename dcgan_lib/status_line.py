@@ -1,4 +1,4 @@
-"""What a kernel prints while a notebook runs in a terminal: its newest line, in place, and what is said of a server."""
+"""What a kernel prints while a notebook runs, as one line of a terminal."""
 
 import shutil
 from typing import TextIO
@@ -25,18 +25,3 @@ class StatusLine:
         if self.terminal:
             self.stream.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
             self.stream.flush()
-
-
-class Notices:
-    """A text stream that lets through what tracking says of a Neptune server, above a status line, where it stays."""
-
-    def __init__(self, status: StatusLine) -> None:
-        self.status = status
-
-    def write(self, text: str) -> None:
-        if text.startswith("Neptune: "):  # a traceback is in the notebook
-            self.status.end()
-            self.status.stream.write(text)
-
-    def flush(self) -> None:
-        self.status.flush()

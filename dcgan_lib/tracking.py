@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import random
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ import numpy as np
 from PIL import Image
 
 from dcgan_lib.config import Config
-from dcgan_lib.connection import Mirror, NotConnected
 from dcgan_lib.environment import describe
 
 if TYPE_CHECKING:
@@ -43,14 +41,11 @@ SERIES = {
     "real_high": "training/health/real_high",
 }
 
-MODES = ("offline", "async")  # the client's others keep nothing on this machine
-
 
 def open_run(
     config: Config,
     folder: str | Path,
     *,
-    mode: str | None = None,
     gan: Any = None,
     images: Any = None,
     tags: Iterable[str] = (),
@@ -61,15 +56,9 @@ def open_run(
     A folder that has a record gets a second one beside it, and `dcgan_lib.runs` joins them. Use it in a `with` block:
     an exception then marks the run as failed and leaves its traceback in `monitoring/traceback`. Global random states
     stay as they are.
-
-    The record is kept here, whole, in either mode. `mode="async"`, or `NEPTUNE_MODE=async` where no mode is given, also
-    sends it to the server of your `NEPTUNE_API_TOKEN`: what goes wrong there costs this process one line on stderr, and
-    35 seconds at most at either end. Raises `ValueError` for another mode; one of the environment is not followed.
     """
-    mode = _checked(mode)
-    shown = Path(folder) / "neptune"
     folder = Path(folder).resolve()
-    before = set(folder.glob("neptune/*/*"))
+    has_record = any(folder.glob("neptune/*/*"))
     with _record_in(folder / "neptune"), _random_state_kept():
         import neptune  # takes over a second, so only those wait who log
 
@@ -100,13 +89,10 @@ def open_run(
             # The text itself: an upload by path would store the path alone.
             text = neptune.types.File.from_content(str(network), extension="txt")
             run[f"io_files/artifacts/{name}_arch"].upload(text)
-        if gan.step or before:  # what an earlier process logged beyond this step is given up
+        if gan.step or has_record:  # what an earlier process logged beyond this step is given up
             run["training/resumed_at"] = gan.step
         if images is not None and gan.step < config.steps_per_epoch(trained_on) * config.epochs:
             run["training/state"] = "running"  # no longer what the process before has reached
-    if mode == "async":
-        [record] = set(folder.glob("neptune/*/*")) - before
-        _mirror(run, record, shown)
     return run
 
 
@@ -166,41 +152,6 @@ def write_config(config: Config, folder: str | Path, device: "torch.device | str
     partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
     return path
-
-
-def _checked(mode: str | None) -> str:
-    """The mode to use: the one given, or else the environment's."""
-    if mode is None:
-        mode = os.environ.get("NEPTUNE_MODE") or "offline"
-        if mode not in MODES:
-            _tell(f"NEPTUNE_MODE is {mode!r}, and not one of {', '.join(MODES)}: this run is recorded offline")
-            mode = "offline"
-    if mode not in MODES:
-        raise ValueError(f"mode is {mode!r}: choose one of {', '.join(MODES)}")
-    return mode
-
-
-def _mirror(run: "neptune.Run", record: Path, shown: Path) -> None:
-    """Send the run's record to a server as well, from now until the run is stopped."""
-    try:
-        mirror = Mirror(record)
-    except NotConnected as error:
-        _tell(f"{error}; this run is recorded offline, in {shown}")
-        return
-
-    def stop(*, seconds: float | None = None) -> None:
-        del run.stop  # the class's own from now on: it is called at the interpreter's exit, too
-        run.stop(seconds=seconds)
-        try:
-            mirror.finish()
-        except NotConnected as error:
-            _tell(f"{error}; the whole record is in {shown}")
-
-    run.stop = stop
-
-
-def _tell(message: str) -> None:
-    print(f"Neptune: {message}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from server import make_token, serve
 
 from dcgan_lib import tracking
 from dcgan_lib.config import Config
@@ -247,17 +246,3 @@ def test_online_the_client_raises_for_want_of_a_token(monkeypatch, token, error)
     monkeypatch.delenv("NEPTUNE_API_TOKEN", raising=False)
     with pytest.raises(Exception, match=error):
         neptune.init_run(mode="async", project="some/one", api_token=token, **QUIET)
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "error"),
-    [(404, "status .*404"), (410, "status .*410"), ("web page", "Expecting value: line 1 column 1")],
-)
-def test_online_the_client_raises_whatever_a_wrong_server_leads_to(behaviour, error):
-    # With a server that refuses or answers 503 it goes on trying for 61 s, and with one that never answers for more
-    # than 15 minutes: not waited for here. test_connection.py has what guards against both.
-    import neptune
-
-    with serve(behaviour) as server, pytest.raises(Exception, match=error):
-        neptune.init_run(mode="async", project="some/one", api_token=make_token(server.address), **QUIET)
-    assert server.requests == 1

@@ -1,11 +1,11 @@
 """What tests of real trainings share: settings that take a second, the commands as processes, a token to look for."""
 
+import base64
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
-
-from server import closed_address, make_token
 
 from dcgan_lib.config import Config
 from dcgan_lib.faces import draw_faces
@@ -44,10 +44,10 @@ def wait_for(path, process):
 
 
 def marked_token(monkeypatch):
-    """Put a marked token, of a server that there isn't, into the environment; gives the forms it could be found in."""
-    token = make_token(closed_address(), api_key=MARK)
-    monkeypatch.setenv("NEPTUNE_API_TOKEN", token)
-    monkeypatch.setenv("NEPTUNE_PROJECT", "some/one")
+    """Put a marked token and a mode that would send it into the environment; returns the forms it could be found in."""
+    token = base64.b64encode(json.dumps({"api_address": "http://127.0.0.1:9", "api_key": MARK}).encode()).decode()
+    for name, value in {"MODE": "async", "PROJECT": "some/one", "API_TOKEN": token}.items():
+        monkeypatch.setenv(f"NEPTUNE_{name}", value)
     return [MARK.encode(), token[:40].encode(), token[-40:].encode()]
 
 
