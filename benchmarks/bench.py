@@ -26,12 +26,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
-from dcgan_lib.evaluate import Evaluator
 from dcgan_lib.faces import draw_faces
 from dcgan_lib.gan import GAN
-from dcgan_lib.plots import to_grid
-from dcgan_lib.sources import find_images
-from dcgan_lib.tracking import log_images, log_report, open_run
+from dcgan_lib.images.files import find_images
+from dcgan_lib.images.grid import to_grid
+from dcgan_lib.quality.evaluate import Evaluator
+from dcgan_lib.records.writing import log_images, log_report, open_run
 from dcgan_lib.train import fit, train_step
 
 REPEATS = 3

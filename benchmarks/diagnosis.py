@@ -24,13 +24,13 @@ from results import machine, replace_part
 
 from dcgan_lib.config import RECIPES, Config
 from dcgan_lib.data import ImageSet, prepare
-from dcgan_lib.diagnose import diagnose
-from dcgan_lib.evaluate import Evaluator
 from dcgan_lib.faces import draw_faces
 from dcgan_lib.gan import GAN
-from dcgan_lib.plots import to_grid
-from dcgan_lib.runs import RunRecord, load_run
-from dcgan_lib.tracking import log_images, log_report, log_scores, open_run
+from dcgan_lib.images.grid import to_grid
+from dcgan_lib.quality.diagnosis import diagnose
+from dcgan_lib.quality.evaluate import Evaluator
+from dcgan_lib.records.reading import RunRecord, load_run
+from dcgan_lib.records.writing import log_images, log_report, log_scores, open_run
 from dcgan_lib.train import TrainingDiverged, fit
 
 SMALL = {"image_size": 32, "generator_width": 16, "discriminator_width": 16, "batch_size": 64}

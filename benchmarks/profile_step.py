@@ -9,8 +9,8 @@ import torch
 from results import machine, replace_part
 from torch.profiler import ProfilerActivity, profile
 
+from dcgan_lib.compute.device import keep_freed_memory
 from dcgan_lib.config import Config
-from dcgan_lib.device import keep_freed_memory
 from dcgan_lib.gan import GAN
 from dcgan_lib.train import noise_per_step, train_step
 

@@ -21,11 +21,11 @@ from results import machine, replace_part
 
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
-from dcgan_lib.evaluate import Evaluator
 from dcgan_lib.gan import GAN
-from dcgan_lib.judge import judge_of
-from dcgan_lib.plots import to_grid
-from dcgan_lib.sources import find_images
+from dcgan_lib.images.files import find_images
+from dcgan_lib.images.grid import to_grid
+from dcgan_lib.quality.attribute_classifier import load_classifier
+from dcgan_lib.quality.evaluate import Evaluator
 from dcgan_lib.train import fit
 
 HERE = Path(__file__).parent
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     options = parser.parse_args()
     images = prepare(options.data, cache=options.home / "cache")
-    evaluator = Evaluator(images, True, COUNT, judge_of(images, options.home / "cache"))
+    evaluator = Evaluator(images, True, COUNT, load_classifier(images, options.home / "cache"))
     for seed in options.seeds:
         for method in options.methods:
             print(f"{method}, seed {seed}", flush=True)

@@ -7,9 +7,9 @@ from datetime import date
 
 from results import machine, replace_part
 
-from dcgan_lib.compare import select
-from dcgan_lib.runs import load_runs
-from dcgan_lib.tracking import SERIES
+from dcgan_lib.records.reading import load_runs
+from dcgan_lib.records.writing import PATHS
+from dcgan_lib.views.comparison import select
 
 SCORES = ("swd", "swd_16", "swd_32", "swd_64", "diversity")
 
@@ -22,7 +22,7 @@ def main() -> None:
     variants = defaultdict(list)
     for record in select(load_runs(options.runs), 'tags.str.contains("recipe") and state == "finished"'):
         name = record.name.removeprefix("recipe-").rpartition("-")[0]
-        seconds = record.series(SERIES["loss_d"])["seconds"].max()
+        seconds = record.series(PATHS["loss_d"])["seconds"].max()
         variants[name].append([*(record.last(f"metrics/{score}")[1] for score in SCORES), seconds])
     if not variants:
         raise SystemExit(

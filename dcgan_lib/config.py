@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import yaml
 
-from dcgan_lib.sheets import nearest, read_yaml
+from dcgan_lib.settings import did_you_mean, read_yaml
 
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 PRECISIONS = ("fp32", "bf16", "auto")
@@ -206,7 +206,7 @@ class Config:
         values = _expanded(values)
         for name in values:
             if name not in cls.names():
-                raise ValueError(f"unknown setting {name!r}{nearest(name, cls.names())}")
+                raise ValueError(f"unknown setting {name!r}{did_you_mean(name, cls.names())}")
         return cls(**values)
 
     @classmethod
@@ -243,7 +243,7 @@ class Config:
             if source.startswith("# Parameters\n"):
                 for name in (line.split(" = ")[0] for line in source.splitlines() if " = " in line):
                     if name.isidentifier() and name not in known:
-                        raise ValueError(f"papermill passed {name!r}, no parameter here{nearest(name, known)}")
+                        raise ValueError(f"papermill passed {name!r}, no parameter here{did_you_mean(name, known)}")
                     passed.append(name)
         values = {name: namespace[name] for name in cls.names() if name in namespace}
         chosen = {name: namespace[name] for name in passed if name in cls.names()}

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from dcgan_lib import sources
-from dcgan_lib.decoding import first_of, write_images
+from dcgan_lib.images import files
+from dcgan_lib.images.decoding import first_of, write_images
 
 if TYPE_CHECKING:  # at run time by those who need it: a launcher prepares the images without, and begins 2 s sooner
     import torch
@@ -118,7 +118,7 @@ def prepare(
             f"channels={channels}, image_size={image_size}, max_images={max_images}: "
             "channels is 1 or 3, image_size at least 1, max_images 0 (all) or at least 2"
         )
-    found = sources.find_images(source, max_images)
+    found = files.find_images(source, max_images)
     cache = Path(cache).expanduser()
     folder = cache / f"{image_size}x{image_size}x{channels}-{_key(found)}"
     shape = (len(found.names), channels, image_size, image_size)
@@ -145,7 +145,7 @@ def prepare(
 
 def _build(
     folder: Path,
-    found: sources.Source,
+    found: files.Source,
     shape: tuple[int, ...],
     progress: Callable[..., Iterable],
     workers: int,
@@ -168,7 +168,7 @@ def _build(
         partial = folder.with_name(f".partial-{folder.name}")
         try:
             partial.mkdir()
-            columns, attributes, partition = sources.read_labels(found.lists, found.names)
+            columns, attributes, partition = files.read_labels(found.lists, found.names)
             good, skipped, digest = write_images(partial / "images.npy", found, shape, progress, workers)
             np.save(partial / "labels.npy", np.column_stack([partition, attributes])[good])
             names = [found.names[index] for index in good]
@@ -198,7 +198,7 @@ def _load(folder: Path, source: str = "") -> ImageSet | None:
     return prepared if whole else None
 
 
-def _key(found: sources.Source) -> str:
+def _key(found: files.Source) -> str:
     """What goes in, wherever it lies: the listing holds no path of the source itself."""
     lists = {stem: hashlib.sha256(data).hexdigest() for stem, data in found.lists.items()}
     what = [FORMAT, found.names, found.stamps, lists]

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from dcgan_lib import checkpoint
+from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
-from dcgan_lib.device import choose_device, choose_precision
-from dcgan_lib.minimal import MinimalDiscriminator, MinimalGenerator
-from dcgan_lib.models import Discriminator, Generator, init_weights
+from dcgan_lib.models.dcgan import Discriminator, Generator, init_weights
+from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
 
 MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
 AVERAGED_SHARE = 0.02  # of the images seen, that the half-life of the averaged weights is at first

@@ -39,10 +39,10 @@ def read_yaml(path: str | Path) -> Any:
         return parse_yaml(path.read_bytes(), path)
     except (FileNotFoundError, IsADirectoryError) as error:
         files = sorted(file.name for file in (path if path.is_dir() else path.parent).glob("*.yaml"))
-        raise type(error)(f"{path} is no file{nearest(path.name, files) if files else ''}") from error
+        raise type(error)(f"{path} is no file{did_you_mean(path.name, files) if files else ''}") from error
 
 
-def nearest(name: Any, known: Collection[str]) -> str:
+def did_you_mean(name: Any, known: Collection[str]) -> str:
     """The end of a message on a name that is not known: those it may have meant, or else all."""
     name = str(name)
     meant = [each for each in known if name in each] or difflib.get_close_matches(name, known, n=1)

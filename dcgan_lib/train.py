@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from dcgan_lib.augment import augment
+from dcgan_lib.compute.cuda_graph import GraphedStep
+from dcgan_lib.compute.device import keep_freed_memory
+from dcgan_lib.compute.gpu_batches import BatchLoader
+from dcgan_lib.compute.interrupts import stop_requests
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, epoch_order
-from dcgan_lib.device import keep_freed_memory
-from dcgan_lib.feed import Feed
 from dcgan_lib.gan import GAN
-from dcgan_lib.graphs import GraphedStep
+from dcgan_lib.images.augment import augment
 from dcgan_lib.losses import OBJECTIVES, between, gradient_penalty, r1_penalty
-from dcgan_lib.signals import stop_requests
 
 #: What the articles watch: both losses, D(x), and D(G(z)) before and after D's update.
-SERIES = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
+STATISTICS = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
 
 #: What else a step tells: the shares of real images and of fakes that D judges rightly, the lengths of both gradients,
 #: the share of the fakes' pixel values at the ends of the range, how much the fakes differ from each other as a
@@ -37,7 +37,7 @@ HEALTH = (
     "real_high",
 )
 
-RECORDED = SERIES + HEALTH
+RECORDED = STATISTICS + HEALTH
 SATURATED = 0.99  # from there on tanh lets next to no gradient through
 
 
@@ -45,8 +45,8 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1); or as many of each as the Config says.
 
     `real`: images (N, C, S, S) in [-1, 1], which D's updates share; `z`: noise (`noise_per_step`, latent_dim); both on
-    the GAN's device. Gives `SERIES` and `HEALTH`, of each player's last update, as scalars still on the device: reading
-    one waits for the step.
+    the GAN's device. Returns `STATISTICS` and `HEALTH`, of each player's last update, as scalars on the device: reading one
+    waits for the step.
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
     half = torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast)
@@ -96,7 +96,7 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     gan.step += 1
     outputs = [objective.output(each.detach()) for each in (real_logits, fake_logits, fake_logits_after)]
     numbers = [loss_d.detach(), loss_g.detach(), *(each.mean() for each in outputs)]
-    return dict(zip(SERIES, numbers, strict=True)) | _health(gan, batch, fake, *outputs[:2])
+    return dict(zip(STATISTICS, numbers, strict=True)) | _health(gan, batch, fake, *outputs[:2])
 
 
 @torch.no_grad()
@@ -171,7 +171,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
     if gan.device.type == "cpu":
         keep_freed_memory()
     torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
-    feed, step = Feed(images, gan.device), GraphedStep(train_step, gan)
+    feed, step = BatchLoader(images, gan.device), GraphedStep(train_step, gan)
     pending: list[Tensor] = []
     seen, start = 0, time.perf_counter()
     stop = threading.Event()
@@ -196,7 +196,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                     continue
                 values = torch.stack(pending).T.tolist()  # the one place that waits for the device
                 steps = range(gan.step - len(pending) + 1, gan.step + 1)
-                diverged_at = _first_not_finite(steps, values[: len(SERIES)])  # of one image there is no variety
+                diverged_at = _first_not_finite(steps, values[: len(STATISTICS)])  # of one image there is no variety
                 if diverged_at is None and (sample_due or checkpoint_due or evaluation_due) and not gan.is_finite():
                     diverged_at = gan.step  # G's update came after its loss: the next loss would show it, too late
                 yield Report(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dcgan_lib.checkpoint import CheckpointError
-from dcgan_lib.device import choose_device, choose_precision
+from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.gan import GAN
 from dcgan_lib.train import fit
 

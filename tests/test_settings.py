@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcgan_lib.sheets import nearest, parse_yaml, read_yaml
+from dcgan_lib.settings import did_you_mean, parse_yaml, read_yaml
 
 
 def test_one_yaml_mapping_merged_into_another_is_no_name_written_twice():
@@ -29,4 +29,4 @@ def test_a_file_that_is_not_there_is_answered_with_one_that_is(tmp_path):
     ],
 )
 def test_a_name_is_answered_with_what_it_may_have_meant_or_with_all(name, expected):
-    assert nearest(name, ("epochs", "rate_d", "rate_g")) == expected
+    assert did_you_mean(name, ("epochs", "rate_d", "rate_g")) == expected

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import ReferenceLoop, reference_discriminator, reference_generator
+from helpers.reference import ReferenceLoop, reference_discriminator, reference_generator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dcgan_lib import train
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
 from dcgan_lib.losses import between, gradient_penalty, r1_penalty
-from dcgan_lib.train import RECORDED, SERIES, TrainingDiverged, fit, noise_per_step, train_step
+from dcgan_lib.train import RECORDED, STATISTICS, TrainingDiverged, fit, noise_per_step, train_step
 
 
 def run_to_the_end(gan, images):
@@ -50,7 +50,7 @@ def test_train_step_is_the_articles_loop(dtype, steps, tolerance):
         z = torch.randn(8, 100, generator=draw, dtype=dtype)
         ours = train_step(gan, real, z)
         theirs = reference.step(real, z)
-        assert [ours[name].item() for name in SERIES] == pytest.approx(theirs, rel=tolerance)
+        assert [ours[name].item() for name in STATISTICS] == pytest.approx(theirs, rel=tolerance)
     ours, theirs = gan.generator.main.state_dict(), reference.netG.state_dict()
     if dtype == torch.float64:
         for name, value in theirs.items():
@@ -95,7 +95,7 @@ def test_bf16_stays_near_fp32(tiny, images):
     for name in RECORDED:
         assert half[name].dtype == torch.float32
         assert half[name].item() == pytest.approx(full[name].item(), rel=0.02, abs=1e-3)
-    assert any(half[name] != full[name] for name in SERIES)  # it really was computed otherwise
+    assert any(half[name] != full[name] for name in STATISTICS)  # it really was computed otherwise
 
 
 def test_r1_adds_its_gradient_to_that_of_the_discriminators_loss(tiny, images):

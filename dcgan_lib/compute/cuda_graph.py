@@ -49,7 +49,7 @@ class GraphedStep:
         self.real, self.z = real.clone(memory_format=torch.preserve_format), z.clone()
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(self.gan.random)
-        # On the GAN's own GPU, which need not be the current one; the threads of a `Feed` may pin memory meanwhile.
+        # On the GAN's own GPU, which need not be the current one; the threads of a loader may pin memory meanwhile.
         place = {"stream": torch.cuda.Stream(self.gan.device), "capture_error_mode": "thread_local"}
         with torch.cuda.device(self.gan.device), torch.cuda.graph(self.graph, **place):
             self.outputs = self.step(self.gan, self.real, self.z)

@@ -14,7 +14,7 @@ AHEAD = 8  # batches that are gathered before they are needed
 SHARE = 0.5  # of a GPU's free memory that the images may take
 
 
-class Feed:
+class BatchLoader:
     """The images of a set as float batches (n, C, S, S) in [-1, 1] on the device.
 
     On a CUDA GPU the whole set lies in its memory, as bytes, where that takes no more than half of what is free: a

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from dcgan_lib import sources
+from dcgan_lib.images import files
 
 CHUNK = 64  # images that a thread prepares at a time, of large ones fewer: about 1 MB of pixels
 MOST_BAD = 0.05  # share of unreadable images above which the source itself must be at fault
@@ -19,7 +19,7 @@ MOST_BAD = 0.05  # share of unreadable images above which the source itself must
 
 def write_images(
     path: Path,
-    found: sources.Source,
+    found: files.Source,
     shape: tuple[int, ...],
     progress: Callable[..., Iterable],
     workers: int,
@@ -58,7 +58,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _decode_all(found: sources.Source, shape: tuple[int, ...], workers: int) -> Iterator[tuple[np.ndarray, list[str]]]:
+def _decode_all(found: files.Source, shape: tuple[int, ...], workers: int) -> Iterator[tuple[np.ndarray, list[str]]]:
     """All images in order, in chunks: the pixels of the readable ones, and of each why it can't be read, "" if it can.
 
     In threads, as Pillow decodes and resizes without the interpreter's lock: nothing is pickled and nothing has to
@@ -71,7 +71,7 @@ def _decode_all(found: sources.Source, shape: tuple[int, ...], workers: int) -> 
         with found.reading() as read:
             for index in indices:
                 try:
-                    pixels[good] = sources.decode(read(index), image_size=shape[2], channels=shape[1])
+                    pixels[good] = files.decode(read(index), image_size=shape[2], channels=shape[1])
                     good += 1
                     reasons.append("")
                 except Exception as error:  # Pillow and zipfile raise a dozen kinds for damaged files

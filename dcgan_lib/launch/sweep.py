@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Self
 import joblib
 from tqdm import tqdm
 
-from dcgan_lib.launch import Arguments, get_ready, overrides
-from dcgan_lib.plan import Planned, conflicts, plan
-from dcgan_lib.signals import stop_once, stop_requests
-from dcgan_lib.tracking import SERIES
-from dcgan_lib.worker import Outcome, Stop, default_jobs, gpus_for, is_done, say, train_in_process
+from dcgan_lib.compute.interrupts import stop_once, stop_requests
+from dcgan_lib.launch.notebook import Arguments, load_images, overrides
+from dcgan_lib.launch.sweep_file import SweepRun, conflicts, plan
+from dcgan_lib.launch.worker import Outcome, Stop, default_jobs, gpus_for, is_done, say, train_in_process
+from dcgan_lib.records.writing import PATHS
 
 if TYPE_CHECKING:
-    from dcgan_lib.runs import RunRecord
+    from dcgan_lib.records.reading import RunRecord
 
 
-def run_sweep(planned: list[Planned], runs: str | Path = "runs", jobs: int | None = None) -> list[Outcome]:
+def run_sweep(planned: list[SweepRun], runs: str | Path = "runs", jobs: int | None = None) -> list[Outcome]:
     """Train every run that isn't finished, each in a process and a folder of its own, and print how it went.
 
     What is half done goes on, what failed is tried again, and a run that another process trains is waited for. `jobs`:
@@ -100,7 +100,7 @@ class Progress:
         for bar in self.bars.values():
             bar.close()
 
-    def beginning(self, planned: Iterable[Planned]) -> Iterator[Planned]:
+    def beginning(self, planned: Iterable[SweepRun]) -> Iterator[SweepRun]:
         """The runs, each announced when joblib asks for it; none any more after a request to stop."""
         form = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
         for each in planned:
@@ -164,12 +164,12 @@ def main() -> int:
     return 0 if finished else 1
 
 
-def _prepare(planned: list[Planned]) -> dict[str, int]:
+def _prepare(planned: list[SweepRun]) -> dict[str, int]:
     """Draw and prepare all runs' images, once each, before several runs would at a time; gives each run's steps.
 
     Raises `ValueError` with a line for each thing that would make runs fail, and the first of these runs.
     """
-    from dcgan_lib.device import choose_device  # takes seconds to import
+    from dcgan_lib.compute.device import choose_device  # takes seconds to import
 
     # Another backend's machines may have what this one has not.
     here = isinstance(joblib.parallel.get_active_backend(prefer="threads")[0], joblib.parallel.ThreadingBackend)
@@ -184,7 +184,7 @@ def _prepare(planned: list[Planned]) -> dict[str, int]:
                 choose_device(config.device)
             if images not in counts:
                 counts[images] = 0
-                counts[images] = len(get_ready(config).rows(config.hold_out))
+                counts[images] = len(load_images(config).rows(config.hold_out))
             if counts[images]:  # none: told before, of another run
                 config.check_count(counts[images])
             totals[each.name] = config.steps_per_epoch(counts[images]) * config.epochs
@@ -200,13 +200,13 @@ def _result(outcome: Outcome) -> dict[str, Any]:
     if record := _record(outcome.folder):
         state = "diverged" if (state, record.state) == ("failed", "diverged") else state
         steps, losses = record.steps, _last_losses(record)
-        seconds = [record.series(SERIES[name])["seconds"].max() for name in losses]
+        seconds = [record.series(PATHS[name])["seconds"].max() for name in losses]
     losses = {"loss_d": math.nan, "loss_g": math.nan} | losses
     return {"state": state, "steps": steps} | losses | {"minutes": max(seconds, default=0.0) / 60}
 
 
 def _record(folder: Path) -> "RunRecord | None":
-    from dcgan_lib.runs import load_run  # pandas takes a while to import
+    from dcgan_lib.records.reading import load_run  # pandas takes a while to import
 
     try:
         return load_run(folder)
@@ -215,8 +215,8 @@ def _record(folder: Path) -> "RunRecord | None":
 
 
 def _last_losses(record: "RunRecord") -> dict[str, float]:
-    names = [name for name in ("loss_d", "loss_g") if SERIES[name] in record.series_names]
-    return {name: record.last(SERIES[name])[1] for name in names}
+    names = [name for name in ("loss_d", "loss_g") if PATHS[name] in record.series_names]
+    return {name: record.last(PATHS[name])[1] for name in names}
 
 
 if __name__ == "__main__":

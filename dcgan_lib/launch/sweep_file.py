@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dcgan_lib.config import COMPUTING, REPORTING, Config
-from dcgan_lib.sheets import nearest, read_yaml
+from dcgan_lib.settings import did_you_mean, read_yaml
 
 #: The words of a sweep's file: what stands at each, and how that is written.
 WORDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -20,7 +20,7 @@ WORDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 @dataclass(frozen=True)
-class Planned:
+class SweepRun:
     """One run of a sweep."""
 
     name: str  # of its folder
@@ -29,7 +29,7 @@ class Planned:
     tag: str  # the sweep's name
 
 
-def plan(path: str | Path, /, **overrides: Any) -> list[Planned]:
+def plan(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
     """The runs that a sweep's YAML file describes, in its order.
 
     The file has `grid:`, a mapping of settings to lists of values, every combination a run; or `runs:`, a list of
@@ -75,7 +75,7 @@ def plan(path: str | Path, /, **overrides: Any) -> list[Planned]:
         raise refusal(problems, path)
 
     sweep = as_word(path.stem)
-    planned: list[Planned] = []
+    planned: list[SweepRun] = []
     for label, config in configs.items():
         swept = {name: getattr(config, name) for name in changes[label]}
         taken = {each.name.casefold() for each in planned}  # some file systems don't tell a from A
@@ -85,11 +85,11 @@ def plan(path: str | Path, /, **overrides: Any) -> list[Planned]:
             if name.casefold() not in taken:
                 break
             name = f"{own}-{count}"
-        planned.append(Planned(name, config, swept, sweep))
+        planned.append(SweepRun(name, config, swept, sweep))
     return planned
 
 
-def conflicts(planned: list[Planned], runs: Path) -> list[str]:
+def conflicts(planned: list[SweepRun], runs: Path) -> list[str]:
     """A line for each folder that holds a run of other settings; reporting may differ, and `epochs` be raised."""
     lines = []
     for each in planned:
@@ -125,7 +125,7 @@ def _misused(sheet: Any) -> list[str]:
         if word in Config.names():
             problems.append(f"{word}: write it below `settings:`, or as a list below `grid:`")
         elif word not in WORDS:
-            problems.append(f"unknown word {word!r}{nearest(word, WORDS)}")
+            problems.append(f"unknown word {word!r}{did_you_mean(word, WORDS)}")
         elif not (value and isinstance(value, WORDS[word][0])):
             problems.append(f"{word} is {repr(value) if value else 'empty'}: {WORDS[word][1]}")
         elif word == "grid":

@@ -15,8 +15,8 @@ import joblib
 from tqdm import tqdm
 
 from dcgan_lib.config import Config
-from dcgan_lib.launch import LAUNCHER, TAKEN, FolderTaken, claim, is_finished
-from dcgan_lib.plan import Planned, as_word
+from dcgan_lib.launch.notebook import LAUNCHER, TAKEN, FolderTaken, claim, is_finished
+from dcgan_lib.launch.sweep_file import SweepRun, as_word
 
 MEMORY = 2 << 30  # bytes for a run: at the sizes of configs/cpu.yaml it takes at most 1.7 GB
 
@@ -25,7 +25,7 @@ MEMORY = 2 << 30  # bytes for a run: at the sizes of configs/cpu.yaml it takes a
 class Outcome:
     """How a run ended."""
 
-    planned: Planned
+    planned: SweepRun
     folder: Path
     state: str  # "finished", "failed", "interrupted", or "not begun"
     said: str = ""  # its launcher's last words: the error, and the notebook's cell
@@ -38,7 +38,7 @@ class Stop(threading.Event):
         return Stop, ()
 
 
-def train_in_process(planned: Planned, folder: Path, threads: int, stop: Stop) -> Outcome:
+def train_in_process(planned: SweepRun, folder: Path, threads: int, stop: Stop) -> Outcome:
     """Train one run by a launcher in a process of its own, once nobody else trains it and a GPU is free.
 
     `threads`: for computing on the CPU; 0 leaves that to PyTorch. The launcher stops, saving, when `stop` is set, and
@@ -132,7 +132,7 @@ def _wait_for_turn(folder: Path, stop: Stop) -> None:
             stop.wait(1)
 
 
-def _launcher(planned: Planned, folder: Path, environment: dict[str, str], stop: Stop) -> tuple[int, str]:
+def _launcher(planned: SweepRun, folder: Path, environment: dict[str, str], stop: Stop) -> tuple[int, str]:
     """Run the launcher to its end; gives its exit code and its last words."""
     text = {"encoding": "utf-8", "errors": "replace"}  # what native libraries say may be in any code
     with tempfile.TemporaryDirectory() as temporary, (Path(temporary) / "said").open("w+", **text) as log:

@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dcgan_lib import checkpoint
+from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.data import ImageSet, to_floats
-from dcgan_lib.device import choose_device, choose_precision
 
-VERSION = 1  # of network and training: raise it when either changes, and judges are trained anew
+VERSION = 1  # of network and training: raise it when either changes, and classifiers are trained again
 FEATURES = 128
-FEWEST = 1000  # labelled images that a judge can learn from
+FEWEST = 1000  # labelled images that it can learn from
 STEPS, BATCH = 900, 128
 
 
-class Judge(nn.Module):
+class AttributeClassifier(nn.Module):
     """Images (N, C, S, S) in [-1, 1] of 16 pixels a side or more → logits (N, A) of A attributes."""
 
     def __init__(self, channels: int, attributes: list[str]) -> None:
         super().__init__()
         self.attributes = attributes
-        self.accuracy = float("nan")  # on held-out faces, a mean over attributes; `train_judge` sets it
+        self.accuracy = float("nan")  # on held-out faces, a mean over attributes; `train_classifier` sets it
         widths = [channels, 32, 64, 96, FEATURES]
         layers = []
         for inputs, outputs in pairwise(widths):
@@ -59,10 +59,12 @@ class Judge(nn.Module):
         return features.cpu(), (self.head(features) > 0).cpu()
 
 
-def judge_of(images: ImageSet, cache: str | Path = "data/cache", device: str = "auto") -> Judge | None:
-    """The judge for a set of faces, trained once and kept in the cache; None where too few have attributes.
+def load_classifier(
+    images: ImageSet, cache: str | Path = "data/cache", device: str = "auto"
+) -> AttributeClassifier | None:
+    """The classifier for a set of faces, trained once and kept in the cache; None where too few have attributes.
 
-    The same set gives the same judge, up to rounding between machines.
+    The same set gives the same classifier, up to rounding between machines.
     """
     labelled = np.flatnonzero((images.attributes != 0).all(axis=1)) if images.attribute_names else np.array([], int)
     if len(labelled) < FEWEST:
@@ -77,29 +79,31 @@ def judge_of(images: ImageSet, cache: str | Path = "data/cache", device: str = "
     ]
     key = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
     path = Path(cache).expanduser() / "judges" / f"{key}.pt"
-    judge = Judge(images.images.shape[1], images.attribute_names).to(choose_device(device))
-    if not _fill(judge, path):
+    classifier = AttributeClassifier(images.images.shape[1], images.attribute_names).to(choose_device(device))
+    if not _fill(classifier, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # runs of a sweep that start together want one judge: one trains it
-            if not _fill(judge, path):
-                judge = train_judge(images, labelled, device)
-                checkpoint.save(path, weights=judge, accuracy=judge.accuracy)
-    return judge.eval()
+        with FileLock(path.with_suffix(".lock")):  # runs of a sweep that start together want the same one
+            if not _fill(classifier, path):
+                classifier = train_classifier(images, labelled, device)
+                checkpoint.save(path, weights=classifier, accuracy=classifier.accuracy)
+    return classifier.eval()
 
 
-def _fill(judge: Judge, path: Path) -> bool:
-    """Give the judge what the file holds; False where there is none or it is damaged."""
+def _fill(classifier: AttributeClassifier, path: Path) -> bool:
+    """Fill in what the file holds; False where there is none or it is damaged."""
     try:
         kept = checkpoint.load(path)
-        judge.load_state_dict(kept["weights"])
-        judge.accuracy = kept["accuracy"]
+        classifier.load_state_dict(kept["weights"])
+        classifier.accuracy = kept["accuracy"]
     except (FileNotFoundError, checkpoint.CheckpointError, KeyError, RuntimeError):
         return False
     return True
 
 
-def train_judge(images: ImageSet, labelled: np.ndarray, device: str = "auto", steps: int = STEPS) -> Judge:
-    """Train a judge on the labelled images; those of the test split, or else every tenth, tell its accuracy."""
+def train_classifier(
+    images: ImageSet, labelled: np.ndarray, device: str = "auto", steps: int = STEPS
+) -> AttributeClassifier:
+    """Train a classifier on the labelled images; those of the test split, or else every tenth, tell its accuracy."""
     where = choose_device(device)
     half = torch.autocast(where.type, torch.bfloat16, enabled=choose_precision("auto", where) == "bf16")
     test = np.intersect1d(labelled, images.test_rows())
@@ -108,21 +112,23 @@ def train_judge(images: ImageSet, labelled: np.ndarray, device: str = "auto", st
     random = np.random.default_rng(0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        judge = Judge(images.images.shape[1], images.attribute_names).to(where, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=0.01)
+        classifier = AttributeClassifier(images.images.shape[1], images.attribute_names).to(
+            where, memory_format=torch.channels_last
+        )
+    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
     for _ in range(steps):
         rows = random.choice(train, BATCH)
         faces = images.batch(rows, where, flip=torch.from_numpy(random.random(BATCH) < 0.5))
         wanted = torch.from_numpy((images.attributes[rows] > 0).astype(np.float32)).to(where)
         with half:
-            logits = judge(faces)
+            logits = classifier(faces)
         loss = F.binary_cross_entropy_with_logits(logits.float(), wanted)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    judge.eval()
-    _, read = judge.read(torch.from_numpy(images.images[test]))
-    judge.accuracy = (read.numpy() == (images.attributes[test] > 0)).mean().item()
-    return judge
+    classifier.eval()
+    _, read = classifier.read(torch.from_numpy(images.images[test]))
+    classifier.accuracy = (read.numpy() == (images.attributes[test] > 0)).mean().item()
+    return classifier

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcgan_lib import metrics
 from dcgan_lib.data import ImageSet, prepare, to_floats
 from dcgan_lib.gan import GAN
-from dcgan_lib.judge import Judge, judge_of
+from dcgan_lib.quality import metrics
+from dcgan_lib.quality.attribute_classifier import AttributeClassifier, load_classifier
 
 COUNT = 2000  # images on either side; distances depend on it
 MOST_TRAINING = 20_000  # training images among which the nearest is looked for
@@ -25,8 +25,8 @@ FEWEST_FOR_FID = 10_000
 MEANING = {
     "swd": "sliced Wasserstein distance of patches, mean of all scales",
     "swd_": "… at that many pixels a side",
-    "frechet": "Fréchet distance in the judge's features",
-    "kernel": "kernel distance in the judge's features",
+    "frechet": "Fréchet distance in the attribute classifier's features",
+    "kernel": "kernel distance in the attribute classifier's features",
     "diversity": "distance of two fakes / of two real images; 1 is right",
     "novelty": "distance to the nearest training image / that of held-out ones; blurred images have a low one, too",
     "copying": "nearest / second nearest training image, over the same of held-out ones; far below 1: learnt by heart",
@@ -41,25 +41,29 @@ MEANING = {
 class Evaluator:
     """Compares generated images with the real ones of a set: with its test split where that was held out.
 
-    `count`: images on either side, as far as there are so many. `judge` reads attributes; None leaves out what needs
-    them. Everything random has a seed of its own, so that a training goes on as if nothing had been measured.
+    `count`: images on either side, as far as there are so many. `classifier` reads attributes; without it what needs
+    them is left out. Everything random has a seed of its own, so that a training goes on as if nothing had been measured.
     """
 
-    def __init__(self, images: ImageSet, hold_out: bool, count: int = COUNT, judge: Judge | None = None) -> None:
+    def __init__(
+        self, images: ImageSet, hold_out: bool, count: int = COUNT, classifier: AttributeClassifier | None = None
+    ) -> None:
         random = np.random.default_rng(0)
         training = random.permutation(images.rows(hold_out))
         reference = random.permutation(images.test_rows()) if hold_out else training[: len(training) // 2]
         if not hold_out:
             count = min(count, len(training) // 2)  # so that the floor is measured with as many images as the fakes
-        self.count, self.judge, self.hold_out = count, judge, hold_out
+        self.count, self.classifier, self.hold_out = count, classifier, hold_out
         self.real = _pixels(images, reference[:count])
         self.others = _pixels(images, training[-count:])  # none of them is a reference
         self.training = _pixels(images, training[:MOST_TRAINING])
         nothing = float("nan")  # where all real images are copies: no score can be told from them
         self.variety = metrics.pairwise_distance(self.real) or nothing
-        self.distance = metrics.nearest(self.real, self.training)[0].mean().item() or nothing if hold_out else None
-        self.nearness = metrics.nearness(self.real, self.training) or nothing if hold_out else None
-        self.features, self.attributes = judge.read(self.real) if judge else (None, None)
+        self.distance = (
+            metrics.nearest_neighbour(self.real, self.training)[0].mean().item() or nothing if hold_out else None
+        )
+        self.ratio = metrics.nearest_neighbour_ratio(self.real, self.training) or nothing if hold_out else None
+        self.features, self.attributes = classifier.read(self.real) if classifier else (None, None)
 
     def __call__(self, gan: GAN) -> dict[str, float]:
         """The scores of a GAN's images, and of its D; `MEANING` says what each is."""
@@ -95,10 +99,10 @@ class Evaluator:
         scores |= {f"swd_{side}": distance for side, distance in levels.items()}
         scores["diversity"] = metrics.pairwise_distance(fakes) / self.variety
         if self.hold_out:
-            scores["novelty"] = metrics.nearest(fakes, self.training)[0].mean().item() / self.distance
-            scores["copying"] = metrics.nearness(fakes, self.training) / self.nearness
-        if self.judge:
-            features, attributes = self.judge.read(fakes)
+            scores["novelty"] = metrics.nearest_neighbour(fakes, self.training)[0].mean().item() / self.distance
+            scores["copying"] = metrics.nearest_neighbour_ratio(fakes, self.training) / self.ratio
+        if self.classifier:
+            features, attributes = self.classifier.read(fakes)
             scores["frechet"] = metrics.frechet_distance(features, self.features)
             scores["kernel"] = metrics.kernel_distance(features, self.features)
             errors = attributes.float().mean(0) - self.attributes.float().mean(0)
@@ -218,7 +222,7 @@ def main(arguments: list[str] | None = None) -> None:
         images = prepare(
             options.data or config.data, config.image_size, config.channels, config.max_images, cache=options.cache
         )
-        evaluator = Evaluator(images, config.hold_out, options.count, judge_of(images, options.cache))
+        evaluator = Evaluator(images, config.hold_out, options.count, load_classifier(images, options.cache))
         scores, floor = evaluator(gan), evaluator.floor()
         if options.fid:
             scores |= fid_and_kid(evaluator.draw(gan), evaluator.real)
@@ -226,8 +230,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(str(error))
     against = "held-out images" if config.hold_out else "training images (hold_out is off)"
     print(f"step {gan.step:,}: {evaluator.count:,} fakes against {len(evaluator.real):,} {against}")
-    if evaluator.judge:
-        print(f"the judge reads {evaluator.judge.accuracy:.1%} of held-out attributes right")
+    if evaluator.classifier:
+        print(f"the attribute classifier reads {evaluator.classifier.accuracy:.1%} of held-out attributes right")
     print(table(scores, floor))
     print(f"{time.perf_counter() - began:.0f} s")
 

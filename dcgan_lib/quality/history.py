@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 
 from dcgan_lib.config import UNLABELLED
-from dcgan_lib.runs import RunRecord
-from dcgan_lib.tracking import SERIES
+from dcgan_lib.records.reading import RunRecord
+from dcgan_lib.records.writing import PATHS
 
 WINDOW = 100  # steps over which a series is averaged
 SETTLING = 250  # steps at first in which any D is far ahead and any G's images are alike
 HELD = 250  # steps for which a fault must last: what mends itself is none
 
 
-class Course:
+class History:
     """A run up to a step: its series by the names of `train.RECORDED`, its scores by their paths, its settings."""
 
     def __init__(self, run: RunRecord, until: int | None) -> None:
@@ -31,7 +31,7 @@ class Course:
         return frame.rolling(window).mean().dropna() if window > 1 else frame
 
     def _raw(self, name: str) -> pd.Series:
-        path = SERIES.get(name, name)
+        path = PATHS.get(name, name)
         if path not in self._read:
             frame = self.run.series(path) if path in self._names else pd.DataFrame({"step": [], "value": []})
             values = frame.set_index("step")["value"].astype(float)

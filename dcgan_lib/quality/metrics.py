@@ -120,7 +120,7 @@ def pairwise_distance(images: Tensor, pairs: int = 20_000, seed: int = 0) -> flo
     return torch.cat(distances).mean().item()
 
 
-def nearest(images: Tensor, references: Tensor, size: int = 32) -> tuple[Tensor, Tensor]:
+def nearest_neighbour(images: Tensor, references: Tensor, size: int = 32) -> tuple[Tensor, Tensor]:
     """For each image the most similar of the references: (distances (N,), their indices (N,)).
 
     Distance is the root-mean-square difference in units of [-1, 1], at `size` pixels a side. Fakes much nearer to the
@@ -137,7 +137,7 @@ def nearest(images: Tensor, references: Tensor, size: int = 32) -> tuple[Tensor,
     return (ours - _small(references[index], size)).square().mean(dim=1).sqrt(), index  # `cdist` rounds small ones
 
 
-def nearness(images: Tensor, references: Tensor, size: int = 16) -> float:
+def nearest_neighbour_ratio(images: Tensor, references: Tensor, size: int = 16) -> float:
     """How much nearer the nearest of the references is than the second nearest: the mean of the quotients, 0 to 1.
 
     Of copies it is small; of images that are merely like the references, or grey, it is near 1, however many references

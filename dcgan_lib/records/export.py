@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dcgan_lib.compare import best, grids_side_by_side, labels, listed, overlay, settings_of, steps_per_epoch
-from dcgan_lib.plots import rendered
-from dcgan_lib.runs import RunRecord
+from dcgan_lib.records.reading import RunRecord
+from dcgan_lib.views.comparison import best, grids_side_by_side, labels, listed, overlay, settings_of, steps_per_epoch
+from dcgan_lib.views.plots import rendered
 
 
 def export(

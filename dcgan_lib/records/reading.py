@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from dcgan_lib.journal import Journal, Process, find_processes
-from dcgan_lib.listing import printable, table
-from dcgan_lib.replay import Replay, to_image
+from dcgan_lib.records.log_files import Journal, Process, find_processes
+from dcgan_lib.records.replay import Replay, to_image
+from dcgan_lib.records.table import printable, table
 
 RECORD = "neptune"  # the folder within a run's own that holds its record
 PLAIN = ".neptune"  # the folder where a plain `neptune.init_run(mode="offline")` keeps the records of all runs

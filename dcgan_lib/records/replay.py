@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from dcgan_lib.journal import BROKEN, Journal, LogFile, Process, inside
+from dcgan_lib.records.log_files import BROKEN, Journal, LogFile, Process, inside
 
 RESUMED = "training/resumed_at"  # the field in which a process says from which step it goes on
 

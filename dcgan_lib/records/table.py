@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from dcgan_lib.runs import RunRecord
+    from dcgan_lib.records.reading import RunRecord
 
 
 def table(records: list["RunRecord"]) -> str:

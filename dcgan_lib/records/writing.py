@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dcgan_lib.config import Config
-from dcgan_lib.environment import describe
+from dcgan_lib.records.environment import describe
 
 if TYPE_CHECKING:
     import neptune
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Where each of a report's series goes in Neptune: under the articles' names what they log, and below `health` what
 #: they don't.
-SERIES = {
+PATHS = {
     "loss_d": "training/batch/Dloss",
     "loss_g": "training/batch/Gloss",
     "d_real": "training/batch/D_x",
@@ -106,7 +106,7 @@ def log_report(run: "neptune.Run", report: Any) -> None:
         points = [(value, step) for value, step in zip(values, report.steps, strict=True) if math.isfinite(value)]
         if points:
             finite, steps = zip(*points, strict=True)
-            run[SERIES[name]].extend(list(finite), steps=list(steps))  # 9 times as fast as one append a value
+            run[PATHS[name]].extend(list(finite), steps=list(steps))  # 9 times as fast as one append a value
 
     if report.diverged_at is not None:
         run["training/diverged_at"] = report.diverged_at

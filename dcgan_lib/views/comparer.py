@@ -9,12 +9,12 @@ from typing import Any
 import ipywidgets
 from IPython.display import HTML, display
 
-from dcgan_lib import compare, fragments
-from dcgan_lib.controls import Controls, move, offer
-from dcgan_lib.export import export
-from dcgan_lib.front_end import Repeater, has_front_end
-from dcgan_lib.listing import shortened
-from dcgan_lib.runs import RunRecord, load_runs
+from dcgan_lib.records.export import export
+from dcgan_lib.records.reading import RunRecord, load_runs
+from dcgan_lib.records.table import shortened
+from dcgan_lib.views import comparison, fragments
+from dcgan_lib.views.controls import Controls, move, offer
+from dcgan_lib.views.front_end import Repeater, has_front_end
 
 FOLLOW_SECONDS = 3  # between two looks at the runs' folder
 EXPORTS = "exports"  # the folder within it where comparisons are written
@@ -44,14 +44,14 @@ class RunComparer:
         side_by_side: bool = False,
         most: int = 4,
     ) -> None:
-        compare.check_choices(by, goal, smooth, most)
+        comparison.check_choices(by, goal, smooth, most)
         self.folder = Path(folder)
         self.most = most
         self.records = load_runs(self.folder)
-        self.matching = compare.select(self.records, query)
+        self.matching = comparison.select(self.records, query)
         self.wanted_runs = self._newest()
-        self.wanted_series = compare.listed(series)
-        compare.check_paths(self.matching, self.wanted_series)
+        self.wanted_series = comparison.listed(series)
+        comparison.check_paths(self.matching, self.wanted_series)
         self.wanted_step: int | None = None  # None until someone moves the slider: the newest that all runs have
         self.controls: Controls | None = None
         if not has_front_end():
@@ -128,13 +128,13 @@ class RunComparer:
         chosen, (by, smooth, goal) = self.chosen, self._static
         if not chosen:
             return
-        paths = self._to_draw(compare.number_series(chosen))
+        paths = self._to_draw(comparison.number_series(chosen))
         display(HTML(fragments.differences(chosen)))
         for side_by_side in (False, True) if len(chosen) > 1 else (False,):
-            display(fragments.figure_shown(compare.overlay(chosen, paths, by, smooth, side_by_side)))
+            display(fragments.figure_shown(comparison.overlay(chosen, paths, by, smooth, side_by_side)))
         display(HTML(fragments.best(chosen, paths, goal, smooth)))
-        for path in compare.image_series(chosen):
-            grids = compare.grids_side_by_side(chosen, path, compare.common_step(chosen, path), width=8)
+        for path in comparison.image_series(chosen):
+            grids = comparison.grids_side_by_side(chosen, path, comparison.common_step(chosen, path), width=8)
             display(fragments.figure_shown(grids))
 
     # What a person does
@@ -207,7 +207,7 @@ class RunComparer:
     def _filter(self, choose: bool) -> None:
         """Match the runs anew; `choose` takes the newest where none of those wanted is left."""
         try:
-            self.matching = compare.select(self.records, self.controls.filter.value)
+            self.matching = comparison.select(self.records, self.controls.filter.value)
             self.controls.error.value = ""
         except ValueError as error:
             self.controls.error.value = fragments.line(str(error), "error")
@@ -221,13 +221,13 @@ class RunComparer:
         controls, chosen = self.controls, self.chosen
         rows = [
             (f"{label} · {record.state}, {record.steps:,} steps", record.run_id)
-            for label, record in zip(shortened(compare.labels(self.matching)), self.matching, strict=True)
+            for label, record in zip(shortened(comparison.labels(self.matching)), self.matching, strict=True)
         ]
         offer(controls.runs, rows, tuple(record.run_id for record in chosen))
-        paths = compare.number_series(chosen)
+        paths = comparison.number_series(chosen)
         drawn = self._to_draw(paths)
         offer(controls.series, [(path, path) for path in paths], tuple(drawn))
-        images = compare.image_series(chosen)
+        images = comparison.image_series(chosen)
         path = controls.images.value if controls.images.value in images else next(iter(images), None)
         offer(controls.images, [(path, path) for path in images], path)
         controls.images.layout.display = None if len(images) > 1 else "none"
@@ -244,10 +244,10 @@ class RunComparer:
 
     def _show_steps(self, chosen: list[RunRecord]) -> None:
         controls, path = self.controls, self.controls.images.value
-        self.steps = compare.image_steps(chosen, path) if path else []
+        self.steps = comparison.image_steps(chosen, path) if path else []
         controls.pictures.layout.display = None if self.steps else "none"
         if self.steps:
-            wanted = compare.common_step(chosen, path) if self.wanted_step is None else self.wanted_step
+            wanted = comparison.common_step(chosen, path) if self.wanted_step is None else self.wanted_step
             index = max(bisect.bisect_right(self.steps, wanted) - 1, 0)  # the newest before it
             for control in (controls.step, controls.play):
                 move(control, len(self.steps) - 1, index)
@@ -255,19 +255,19 @@ class RunComparer:
     def _show_grids(self, chosen: list[RunRecord]) -> None:
         controls, path = self.controls, self.controls.images.value
         cells = []
-        for label, record in zip(compare.labels(chosen), chosen, strict=True) if self.steps else ():
+        for label, record in zip(comparison.labels(chosen), chosen, strict=True) if self.steps else ():
             if record.run_id not in self._cells:
                 picture = ipywidgets.Image(format="jpeg", layout={"width": "100%"})
                 self._cells[record.run_id] = ipywidgets.VBox([ipywidgets.HTML(), picture])
             cells.append(self._cells[record.run_id])
             title, picture = cells[-1].children
-            step = compare.step_shown(record, path, self.steps[controls.step.value])
+            step = comparison.step_shown(record, path, self.steps[controls.step.value])
             key = (path, step, self._readings.get(record.run_id))
             title.value = fragments.line(f"{label}, " + ("no picture yet" if step is None else f"step {step:,}"))
             self._draw(picture, key, lambda shown=(record, path, step): fragments.picture(*shown))
         if self.steps:
             controls.shown.value = fragments.line(f"step {self.steps[controls.step.value]:,}")
-        columns = compare.columns_for(len(cells))
+        columns = comparison.columns_for(len(cells))
         controls.grids.layout.grid_template_columns = f"repeat({columns}, minmax(0, 530px))"
         if controls.grids.children != tuple(cells):
             controls.grids.children = cells

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from dcgan_lib.listing import shortened
-from dcgan_lib.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, smoothed, tidy
-from dcgan_lib.runs import SETTINGS, RunRecord
-from dcgan_lib.sheets import nearest
+from dcgan_lib.records.reading import SETTINGS, RunRecord
+from dcgan_lib.records.table import shortened
+from dcgan_lib.settings import did_you_mean
+from dcgan_lib.views.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, smoothed, tidy
 
 AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over
 GOALS = ("min", "max")
@@ -86,7 +86,9 @@ def select(records: Sequence[RunRecord], query: str = "") -> list[RunRecord]:
     except Exception as error:  # pandas evaluates it as Python, which may raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         unknown = re.match(r"name '(.+)' is not defined", reason)
-        advice = nearest(unknown[1], list(table)) if unknown else '; for example: epochs > 5 and state == "finished"'
+        advice = (
+            did_you_mean(unknown[1], list(table)) if unknown else '; for example: epochs > 5 and state == "finished"'
+        )
         raise ValueError(f"the filter {query!r} can't be evaluated: {reason}{advice}") from error
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import ipywidgets
 
-from dcgan_lib.compare import AXES
+from dcgan_lib.views.comparison import AXES
 
 STYLE = """<style>
 .dcgan-comparer table { border-collapse: collapse; font-size: 12px; margin: 4px 0 8px }

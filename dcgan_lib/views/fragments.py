@@ -7,10 +7,11 @@ import pandas as pd
 from IPython.display import Image as Picture
 from matplotlib.figure import Figure
 
-from dcgan_lib import compare
-from dcgan_lib.plots import jpeg, rendered
-from dcgan_lib.runs import RunRecord
-from dcgan_lib.tracking import SERIES
+from dcgan_lib.images.grid import jpeg
+from dcgan_lib.records.reading import RunRecord
+from dcgan_lib.records.writing import PATHS
+from dcgan_lib.views import comparison
+from dcgan_lib.views.plots import rendered
 
 
 def picture(record: RunRecord, path: str, step: int | None) -> bytes:
@@ -23,18 +24,18 @@ def picture(record: RunRecord, path: str, step: int | None) -> bytes:
 
 def usual(paths: Sequence[str]) -> list[str]:
     """What to draw where no one has chosen: both losses, else the first two series."""
-    losses = [path for path in (SERIES["loss_d"], SERIES["loss_g"]) if path in paths]
+    losses = [path for path in (PATHS["loss_d"], PATHS["loss_g"]) if path in paths]
     return losses or list(paths[:2])
 
 
 def curves(records: Sequence[RunRecord], paths: Sequence[str], by: str, smooth: int, side_by_side: bool) -> bytes:
     """`compare.overlay` as a PNG; nothing for no runs."""
-    return rendered(compare.overlay(records, paths, by, smooth, side_by_side, width=7), 120) if records else b""
+    return rendered(comparison.overlay(records, paths, by, smooth, side_by_side, width=7), 120) if records else b""
 
 
 def best(records: Sequence[RunRecord], paths: Sequence[str], goal: str, smooth: int) -> str:
     """`compare.best` as a table under a title; nothing where it is empty."""
-    table = compare.best(records, paths, goal, smooth)
+    table = comparison.best(records, paths, goal, smooth)
     if table.empty:
         return ""
     hint = f"moving average over a half-life of {smooth} points" if smooth else "the points themselves"
@@ -46,7 +47,7 @@ def differences(records: Sequence[RunRecord]) -> str:
     """`compare.differing` as a table under a title, or a line that says that nothing does; empty for a single run."""
     if len(records) < 2:
         return ""
-    table = compare.differing(records)
+    table = comparison.differing(records)
     if table.empty:
         return "<h4>What differs <small>nothing in settings, data and environment</small></h4>"
     return _titled("What differs", "of settings, data and environment", table.reset_index())

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dcgan_lib.plots import COLOURS, draw_curve, tidy
-from dcgan_lib.runs import RunRecord
-from dcgan_lib.tracking import SERIES
+from dcgan_lib.records.reading import RunRecord
+from dcgan_lib.records.writing import PATHS
+from dcgan_lib.views.plots import COLOURS, draw_curve, tidy
 
 #: Panels from left to right: their title, and name → (series, colour). D's curves are blue, G's are red everywhere.
 PANELS = {
@@ -32,8 +32,8 @@ def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, 
         _show_grid(panels[0], label, run, rows)
         for panel, (title, curves) in zip(panels[1:], PANELS.items(), strict=True):
             for name, (series, colour) in curves.items():
-                if SERIES[series] in run.series_names:
-                    frame = run.series(SERIES[series])
+                if PATHS[series] in run.series_names:
+                    frame = run.series(PATHS[series])
                     draw_curve(panel, frame["step"], frame["value"], smooth, name, color=COLOURS[colour])
             tidy(panel)
             panel.set_title(title, fontsize=9)

@@ -14,12 +14,13 @@ from IPython.display import display
 from tqdm import tqdm
 from tqdm.notebook import tqdm as notebook_tqdm
 
-from dcgan_lib.comparer import RunComparer
-from dcgan_lib.diagnose import Finding, diagnose
-from dcgan_lib.front_end import has_front_end
-from dcgan_lib.plots import COLOURS, jpeg, plot_curves, rendered, to_grid
-from dcgan_lib.runs import RunRecord, load_run
+from dcgan_lib.images.grid import jpeg, to_grid
+from dcgan_lib.quality.diagnosis import Finding, diagnose
+from dcgan_lib.records.reading import RunRecord, load_run
 from dcgan_lib.train import Report
+from dcgan_lib.views.comparer import RunComparer
+from dcgan_lib.views.front_end import has_front_end
+from dcgan_lib.views.plots import COLOURS, plot_curves, rendered
 
 __all__ = ["LiveView", "RunComparer", "has_front_end", "jpeg", "progress_bar", "show_grid"]
 

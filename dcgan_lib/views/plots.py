@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
+
+from dcgan_lib.images.grid import to_grid
 
 #: One colour a meaning, all through the course (Okabe and Ito's, told apart by colour-blind readers too).
 COLOURS = {"D": "#0072B2", "G": "#D55E00", "before": "#E69F00", "reference": "#666666"}
@@ -23,27 +23,6 @@ COLOURS = {"D": "#0072B2", "G": "#D55E00", "before": "#E69F00", "reference": "#6
 MOST_POINTS = 2000  # drawn of a curve: more than a screen has pixels would only cost time
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
-
-
-def to_grid(images: Tensor, columns: int = 8) -> np.ndarray:
-    """Tile images into one picture: (N, C, S, S), float in [-1, 1] or uint8 → (H, W, 3) uint8.
-
-    The same value always gives the same brightness: nothing is stretched to the darkest and lightest pixel of a batch,
-    which would give each frame of a training its own contrast.
-    """
-    if images.dtype == torch.uint8:
-        images = images.float() / 127.5 - 1
-    grid = make_grid(images.detach().cpu().clamp(-1, 1), nrow=columns, padding=2, pad_value=1.0)
-    return ((grid + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-
-
-def jpeg(picture: np.ndarray | Image.Image, quality: int = 85) -> bytes:
-    """The JPEG file of a picture, (H, W, 3) uint8 or PIL's: a tenth of its PNG, so notebooks stay small."""
-    if not isinstance(picture, Image.Image):
-        picture = Image.fromarray(picture)
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, "JPEG", quality=quality)
-    return file.getvalue()
 
 
 def rendered(figure: Figure, dots_per_inch: int = 100, form: str = "png") -> bytes:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
-from dcgan_lib.tracking import SERIES, log_images
+from dcgan_lib.records import writing
+from dcgan_lib.records.writing import PATHS, log_images
 
 api = pytest.importorskip("playwright.sync_api")
 expect = api.expect
@@ -20,8 +20,8 @@ WAIT = 60_000  # ms, for a kernel that has two busy cores; what is awaited comes
 
 def write_run(folder, shade, steps, tags=("epochs",), state="finished", **settings):
     """A run whose grid at step s is grey of brightness `shade + s`, logged at steps 0, 50, 100, …"""
-    with tracking.open_run(Config(**settings), folder, tags=tags) as run:
-        for path in SERIES.values():
+    with writing.open_run(Config(**settings), folder, tags=tags) as run:
+        for path in PATHS.values():
             values = shade / 100 + np.random.default_rng(shade).random(steps)
             run[path].extend(values.tolist(), steps=list(range(1, steps + 1)))
         for step in range(0, steps + 1, 50):
@@ -141,7 +141,7 @@ def test_runs_are_chosen_the_slider_moves_and_a_training_is_followed(notebook, r
     assert {file.name for file in written.iterdir()} >= {"points.csv", "settings.csv", "best.csv", "curves.png"}
 
     # A run that begins meanwhile appears, and one that goes on is followed, by itself.
-    with tracking.open_run(Config(epochs=7), runs / "epochs-7", tags=["epochs"]) as run:
+    with writing.open_run(Config(epochs=7), runs / "epochs-7", tags=["epochs"]) as run:
         run["training/batch/D_x"].extend([0.5, 0.25], steps=[1, 2])
         run.wait()
         expect(options).to_have_count(4, timeout=WAIT)

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from dcgan_lib.compute.cuda_graph import WARM_UP, GraphedStep
 from dcgan_lib.gan import GAN
-from dcgan_lib.graphs import WARM_UP, GraphedStep
 from dcgan_lib.train import fit
 
 CUDA = torch.device("cuda", 1)

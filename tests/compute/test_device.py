@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_lib.device import keep_freed_memory
+from dcgan_lib.compute.device import keep_freed_memory
 
 FAULTS = """
 import resource
 import torch
-from dcgan_lib.device import keep_freed_memory
+from dcgan_lib.compute.device import keep_freed_memory
 
 def last_faults():
     for _ in range(12):  # the first few still fill the heap
@@ -31,7 +31,7 @@ print(given_back, last_faults())
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc")
 def test_a_large_tensor_takes_the_pages_of_the_one_before_it():
     command = [sys.executable, "-c", FAULTS]  # a process of its own: what is set here lasts
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True)
     given_back, kept = map(int, done.stdout.split())
     assert kept < given_back / 10
 

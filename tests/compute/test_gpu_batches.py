@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_lib import feed
+from dcgan_lib.compute import gpu_batches
+from dcgan_lib.compute.gpu_batches import BatchLoader
 from dcgan_lib.data import epoch_order
-from dcgan_lib.feed import Feed
 
 CPU = torch.device("cpu")
 
 
 def resident(images):
-    ours = Feed(images, CPU)
+    ours = BatchLoader(images, CPU)
     ours.resident = ours._upload(chunk=7)
     return ours
 
@@ -26,9 +26,9 @@ def order():
 
 
 PATHS = {
-    "as asked": lambda images, order: Feed(images, CPU).batches(order),
+    "as asked": lambda images, order: BatchLoader(images, CPU).batches(order),
     "from the device's memory": lambda images, order: resident(images).batches(order),
-    "streamed": lambda images, order: Feed(images, CPU)._streamed(order),
+    "streamed": lambda images, order: BatchLoader(images, CPU)._streamed(order),
 }
 
 
@@ -47,8 +47,8 @@ def test_every_path_gives_the_batches_that_the_images_give(images, order, path, 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("share", [0.5, 0.0])
 def test_a_gpu_gets_the_same_batches_from_its_own_memory_and_streamed(images, order, share, monkeypatch):
-    monkeypatch.setattr(feed, "SHARE", share)
-    ours = Feed(images, torch.device("cuda"))
+    monkeypatch.setattr(gpu_batches, "SHARE", share)
+    ours = BatchLoader(images, torch.device("cuda"))
     assert (ours.resident is not None) == (share > 0)
     for batch, (indices, flip) in zip(ours.batches(order), order, strict=True):
         torch.testing.assert_close(batch.cpu(), images.batch(indices, CPU, flip))
@@ -61,7 +61,7 @@ def test_an_epoch_that_is_over_has_no_batches(images, path):
 
 def test_a_loop_that_is_left_early_leaves_no_thread_behind(images, order):
     before = threading.enumerate()
-    batches = Feed(images, CPU)._streamed(order)
+    batches = BatchLoader(images, CPU)._streamed(order)
     next(batches)
     assert len(threading.enumerate()) > len(before)
     batches.close()
@@ -71,7 +71,7 @@ def test_a_loop_that_is_left_early_leaves_no_thread_behind(images, order):
 def test_an_error_in_a_thread_reaches_the_caller_after_the_batches_before_it(images, order):
     before = threading.enumerate()
     order[2] = (np.array([3, 99]), None)
-    batches = Feed(images, CPU)._streamed(order)
+    batches = BatchLoader(images, CPU)._streamed(order)
     assert len([next(batches), next(batches)]) == 2
     with pytest.raises(IndexError, match="99"):
         next(batches)

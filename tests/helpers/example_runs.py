@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
+from dcgan_lib.records import writing
 
 LOSS_D, LOSS_G, GRIDS = "training/batch/Dloss", "training/batch/Gloss", "images/fixed_noise"
 
@@ -33,10 +33,10 @@ def write_run(
 ) -> None:
     """A run whose D loss at a step is `level` and the step itself; G's is 100 higher; its grids are grey: the step."""
     config = Config(batch_size=8, **settings)
-    with tracking.open_run(config, folder, images=TwentyImages(), tags=tags) as run:
+    with writing.open_run(config, folder, images=TwentyImages(), tags=tags) as run:
         add_points(run, range(1, points + 1), level)
         for step in grids:
-            tracking.log_images(run, Image.new("RGB", (16, 16), (step, step, step)), step)
+            writing.log_images(run, Image.new("RGB", (16, 16), (step, step, step)), step)
         run["training/state"] = state
 
 

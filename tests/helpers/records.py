@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
+from dcgan_lib.records import writing
 
 LOSS = "training/batch/Gloss"
 
 
 def write_run(folder: Path, steps: range = range(10), **settings: Any) -> None:
     """A run with one series, whose value at a step is the step itself."""
-    with tracking.open_run(Config(**settings), folder) as run:
+    with writing.open_run(Config(**settings), folder) as run:
         run[LOSS].extend([float(step) for step in steps], steps=list(steps))
 
 

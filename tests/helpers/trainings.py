@@ -10,7 +10,7 @@ from pathlib import Path
 from dcgan_lib.config import Config
 from dcgan_lib.faces import draw_faces
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 MARK = "token-that-must-not-be-written-4b8d"
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dcgan_lib.augment import _cut, _recolour, _shift, augment
+from dcgan_lib.images.augment import _cut, _recolour, _shift, augment
 
 
 def chance(seed=1):

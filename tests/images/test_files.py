@@ -21,12 +21,12 @@ import torch
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
-from dcgan_lib import sources
 from dcgan_lib.data import epoch_order, prepare, to_floats
+from dcgan_lib.images import files
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is one that a user would see
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def picture(width, height, channels=3, seed=0):
@@ -232,7 +232,7 @@ def test_second_call_decodes_nothing_and_changes_are_seen(tmp_path, ready, monke
         raise AssertionError("decoded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "decode", refuse)
+        patch.setattr(files, "decode", refuse)
         again = ready(folder)
         np.testing.assert_array_equal(again.images, first.images)
         assert (again.names, again.fingerprint) == (first.names, first.fingerprint)
@@ -359,7 +359,7 @@ def test_killed_build_is_not_taken_for_whole(tmp_path, ready, halfway):
 
 
 def test_two_processes_at_once_share_one_build(tmp_path, ready, halfway, monkeypatch):
-    monkeypatch.setattr(sources, "decode", None)  # this process must wait for the other's work
+    monkeypatch.setattr(files, "decode", None)  # this process must wait for the other's work
     results = []
     waiting = threading.Thread(target=lambda: results.append(ready(tmp_path / "images")))
     waiting.start()
@@ -466,8 +466,8 @@ def test_members_are_found_behind_headers_of_any_length(tmp_path, ready):
 
 def test_a_zip_that_goes_away_on_the_way_cannot_be_read(tmp_path, ready, monkeypatch):
     packed = zip_folder(save_images(tmp_path / "images", 30), tmp_path / "images.zip")
-    read_labels = sources.read_labels
-    monkeypatch.setattr(sources, "read_labels", lambda *lists: (packed.unlink(), read_labels(*lists))[1])
+    read_labels = files.read_labels
+    monkeypatch.setattr(files, "read_labels", lambda *lists: (packed.unlink(), read_labels(*lists))[1])
     with pytest.raises(ValueError, match=r"2 of the first 2 images cannot be read.*000001.png \(.*No such file"):
         ready(packed)
 

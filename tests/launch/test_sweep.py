@@ -9,15 +9,15 @@ from pathlib import Path
 import joblib
 import pytest
 
-from dcgan_lib import sweep
-from dcgan_lib.plan import Planned
-from dcgan_lib.worker import Outcome
+from dcgan_lib.launch import sweep
+from dcgan_lib.launch.sweep_file import SweepRun
+from dcgan_lib.launch.worker import Outcome
 
 
 @pytest.fixture
 def planned(tiny):
     """Four runs of a sweep."""
-    return [Planned(f"seed-{seed}", tiny.replace(seed=seed), {"seed": seed}, "seed") for seed in range(1, 5)]
+    return [SweepRun(f"seed-{seed}", tiny.replace(seed=seed), {"seed": seed}, "seed") for seed in range(1, 5)]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def world(monkeypatch, images):
     class World:
         prepared, begun, done, failing = [], [], set(), set()
 
-        def get_ready(self, config):
+        def load_images(self, config):
             self.prepared.append(config)
             return images
 
@@ -37,7 +37,7 @@ def world(monkeypatch, images):
             return Outcome(each, folder, *(("failed", "ValueError: no\n  in cell [3]") if failed else ("finished",)))
 
     world = World()
-    monkeypatch.setattr(sweep, "get_ready", world.get_ready)
+    monkeypatch.setattr(sweep, "load_images", world.load_images)
     monkeypatch.setattr(sweep, "train_in_process", world.train)
     monkeypatch.setattr(sweep, "is_done", lambda config, folder: folder.name in world.done)
     return world
@@ -63,16 +63,16 @@ def test_the_cores_are_shared_by_the_runs_at_a_time(world, planned, tmp_path, mo
 
 
 def test_all_data_are_prepared_once_before_the_first_run_begins(world, planned, tmp_path, monkeypatch):
-    other = Planned("small", planned[0].config.replace(image_size=32), {"image_size": 32}, "seed")
+    other = SweepRun("small", planned[0].config.replace(image_size=32), {"image_size": 32}, "seed")
     sweep.run_sweep([*planned, other], tmp_path, jobs=1)
     assert [config.image_size for config in world.prepared] == [16, 32]
 
     def no_data(config):
         raise FileNotFoundError(f"no data at {config.data}")
 
-    monkeypatch.setattr(sweep, "get_ready", no_data)
+    monkeypatch.setattr(sweep, "load_images", no_data)
     world.begun.clear()
-    elsewhere = [Planned(name, planned[0].config.replace(data=name), {"data": name}, "data") for name in ("a", "b")]
+    elsewhere = [SweepRun(name, planned[0].config.replace(data=name), {"data": name}, "data") for name in ("a", "b")]
     with pytest.raises(ValueError, match=r"^a: no data at a\nb: no data at b$"):
         sweep.run_sweep(elsewhere, tmp_path, jobs=1)
     assert world.begun == []
@@ -80,7 +80,7 @@ def test_all_data_are_prepared_once_before_the_first_run_begins(world, planned, 
 
 def test_what_would_make_runs_fail_is_told_before_anything_starts(world, planned, tmp_path):
     changes = ({"device": "cuda:9"}, {"device": "gpu"}, {"device": "gpu", "seed": 7}, {"batch_size": 21})
-    runs = [Planned(f"mine-{n}", planned[0].config.replace(**each), each, "mine") for n, each in enumerate(changes)]
+    runs = [SweepRun(f"mine-{n}", planned[0].config.replace(**each), each, "mine") for n, each in enumerate(changes)]
     with pytest.raises(ValueError, match="device") as error:
         sweep.run_sweep(runs, tmp_path, jobs=1)
     assert str(error.value).splitlines() == [
@@ -92,7 +92,7 @@ def test_what_would_make_runs_fail_is_told_before_anything_starts(world, planned
 
 
 def test_what_this_machine_lacks_is_no_matter_to_finished_runs_nor_to_other_machines(world, planned, tmp_path):
-    runs = [Planned("seed-1", planned[0].config.replace(device="cuda:9"), {"seed": 1}, "seed")]
+    runs = [SweepRun("seed-1", planned[0].config.replace(device="cuda:9"), {"seed": 1}, "seed")]
     with joblib.parallel_config(backend="sequential"):
         [outcome] = sweep.run_sweep(runs, tmp_path, jobs=1)
     assert outcome.state == "finished"
@@ -155,12 +155,12 @@ def test_another_backend_of_joblib_can_take_the_place_of_threads(world, planned,
 
 
 def test_the_table_shows_what_each_run_came_to_beside_its_swept_settings(tiny, tmp_path):
-    from dcgan_lib.tracking import log_report, open_run
+    from dcgan_lib.records.writing import log_report, open_run
     from dcgan_lib.train import Report
 
     both = [
-        Planned("mine-1", tiny.replace(seed=7), {"seed": 7}, "mine"),
-        Planned("mine-2", tiny.replace(beta1=0.25), {"beta1": 0.25}, "mine"),
+        SweepRun("mine-1", tiny.replace(seed=7), {"seed": 7}, "mine"),
+        SweepRun("mine-2", tiny.replace(beta1=0.25), {"beta1": 0.25}, "mine"),
     ]
     series = {"loss_d": [1.5, 0.25], "loss_g": [2.0, 3.5]}
     place = {"step": 2, "total": 12, "epoch": 1, "epochs": 4, "steps": range(1, 3), "images_per_second": 1.0}
@@ -227,7 +227,7 @@ def test_arguments_that_are_none_are_told_with_what_to_give(monkeypatch, capsys,
 
 
 def test_in_a_terminal_each_run_that_goes_on_has_a_bar_with_its_step_and_losses(world, planned, tmp_path, monkeypatch):
-    from dcgan_lib.worker import Stop
+    from dcgan_lib.launch.worker import Stop
 
     class Record:
         steps, series_names = 3, ["training/batch/Dloss"]

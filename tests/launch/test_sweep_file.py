@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from dcgan_lib.config import Config
-from dcgan_lib.plan import conflicts, plan
+from dcgan_lib.launch.sweep_file import conflicts, plan
 
-SWEEPS = Path(__file__).parents[1] / "configs/sweeps"
+SWEEPS = Path(__file__).parents[2] / "configs/sweeps"
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 import joblib
 import pytest
 
-from dcgan_lib import worker
 from dcgan_lib.config import Config
-from dcgan_lib.launch import LAUNCHER, TAKEN, claim
-from dcgan_lib.plan import Planned
-from dcgan_lib.worker import Stop, default_jobs, is_done, one_gpu, train_in_process
+from dcgan_lib.launch import worker
+from dcgan_lib.launch.notebook import LAUNCHER, TAKEN, claim
+from dcgan_lib.launch.sweep_file import SweepRun
+from dcgan_lib.launch.worker import Stop, default_jobs, is_done, one_gpu, train_in_process
 
-PLANNED = Planned("mine-1", Config(device="cpu"), {"seed": 1}, "mine")
+PLANNED = SweepRun("mine-1", Config(device="cpu"), {"seed": 1}, "mine")
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from reference import reference_discriminator, reference_generator
+from helpers.reference import reference_discriminator, reference_generator
 from torch import nn
 
 from dcgan_lib.config import IMAGE_SIZES
-from dcgan_lib.models import Discriminator, Generator, init_weights
+from dcgan_lib.models.dcgan import Discriminator, Generator, init_weights
 
 
 def count(network):

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from dcgan_lib.families import VAE, BoltzmannMachine, PixelCNN
+from dcgan_lib.models.boltzmann import BoltzmannMachine
+from dcgan_lib.models.pixelcnn import PixelCNN
+from dcgan_lib.models.vae import VAE
 
 
 def seeded(seed=1):

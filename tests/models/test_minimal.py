@@ -7,7 +7,7 @@ import torch
 
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
-from dcgan_lib.minimal import MinimalDiscriminator, MinimalGenerator
+from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
 from dcgan_lib.train import train_step
 
 

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 import torch
-from trainings import finish, quick_settings, start, wait_for
+from helpers.trainings import finish, quick_settings, start, wait_for
 
-from dcgan_lib.runs import load_run
+from dcgan_lib.records.reading import load_run
 
 SEEDS = (1, 2, 3)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from trainings import PROJECT, finish, marked_token, places, quick_settings, start, wait_for
+from helpers.trainings import PROJECT, finish, marked_token, places, quick_settings, start, wait_for
 
-from dcgan_lib import launch
 from dcgan_lib.config import Config
-from dcgan_lib.runs import load_run
+from dcgan_lib.launch import notebook
+from dcgan_lib.records.reading import load_run
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +161,11 @@ def test_a_failure_in_the_notebook_is_one_line_and_the_way_to_the_traceback(quic
 
 
 def test_a_kernel_that_trains_has_time_to_save_and_an_idle_one_is_not_waited_for(tmp_path):
-    manager = launch._kernel_manager(tmp_path)()
-    assert manager.shutdown_wait_time == launch.IDLE_SECONDS
-    with launch.claim(tmp_path):
-        assert manager.shutdown_wait_time == launch.STOP_SECONDS
-    assert manager.shutdown_wait_time == launch.IDLE_SECONDS
+    manager = notebook._kernel_manager(tmp_path)()
+    assert manager.shutdown_wait_time == notebook.IDLE_SECONDS
+    with notebook.claim(tmp_path):
+        assert manager.shutdown_wait_time == notebook.STOP_SECONDS
+    assert manager.shutdown_wait_time == notebook.IDLE_SECONDS
 
 
 def test_plain_papermill_refuses_a_parameter_that_does_not_exist(quick, tmp_path):
@@ -178,33 +178,33 @@ def test_plain_papermill_refuses_a_parameter_that_does_not_exist(quick, tmp_path
 
 
 def test_a_run_in_progress_is_not_trained_by_a_second_process(quick, tmp_path):
-    with launch.claim(tmp_path / "mine"):
+    with notebook.claim(tmp_path / "mine"):
         code = f"""
 from pathlib import Path
-from dcgan_lib.launch import claim
+from dcgan_lib.launch.notebook import claim
 with claim(Path({str(tmp_path)!r}) / "mine", wait=0.1):
     pass
 """
         done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert re.search(r"FolderTaken: .*mine is being trained by another process: wait for it, or", done.stderr)
-    with launch.claim(tmp_path / "mine", wait=0.1):
+    with notebook.claim(tmp_path / "mine", wait=0.1):
         pass
 
 
 def test_a_run_in_progress_keeps_its_notebook(quick, tmp_path, monkeypatch):
-    with launch.claim(tmp_path / "mine", name=launch.LAUNCHER), pytest.raises(launch.FolderTaken):
-        launch.launch(Config.from_file(quick), tmp_path / "mine")
+    with notebook.claim(tmp_path / "mine", name=notebook.LAUNCHER), pytest.raises(notebook.FolderTaken):
+        notebook.launch(Config.from_file(quick), tmp_path / "mine")
     assert not (tmp_path / "mine/notebook.ipynb").exists()
 
 
 def test_the_newest_unfinished_run_of_the_same_settings_is_gone_on_with(finished, tmp_path):
     config = Config.from_file(finished[0] / "config.json")
-    assert launch.is_finished(finished[0])
+    assert notebook.is_finished(finished[0])
     (tmp_path / "cpu-1").mkdir()
     (tmp_path / "cpu-1/config.json").write_text(json.dumps({"config": config.to_dict()}))
-    assert launch.choose_run(tmp_path, config, "cpu") == "cpu-1"
-    assert launch.choose_run(tmp_path, config.replace(epochs=9), "cpu") != "cpu-1"
-    assert launch.choose_run(tmp_path, config, "gpu").startswith("gpu-2")
+    assert notebook.choose_run(tmp_path, config, "cpu") == "cpu-1"
+    assert notebook.choose_run(tmp_path, config.replace(epochs=9), "cpu") != "cpu-1"
+    assert notebook.choose_run(tmp_path, config, "gpu").startswith("gpu-2")
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -222,7 +222,7 @@ def test_the_status_is_one_line_in_a_terminal_and_quiet_in_a_log(terminal, monke
             pass
 
     monkeypatch.setenv("COLUMNS", "40")
-    status = launch.StatusLine(Stream())
+    status = notebook.StatusLine(Stream())
     status.write("first line\nsecond line that is much longer than the terminal is wide\n")
     status.write("third\n")
     status.end()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_lib import judge
 from dcgan_lib.data import ImageSet, to_floats
-from dcgan_lib.judge import Judge, judge_of, train_judge
+from dcgan_lib.quality import attribute_classifier
+from dcgan_lib.quality.attribute_classifier import AttributeClassifier, load_classifier, train_classifier
 
 COUNT = 400
 LABELLED = np.arange(COUNT)
@@ -19,7 +19,7 @@ LABELLED = np.arange(COUNT)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """A judge asks for fewer images than one of faces needs."""
-    monkeypatch.setattr(judge, "FEWEST", 100)
+    monkeypatch.setattr(attribute_classifier, "FEWEST", 100)
 
 
 @pytest.fixture
@@ -47,15 +47,15 @@ def trained(monkeypatch) -> list:
 
     def train(*arguments):
         calls.append(arguments)
-        return train_judge(*arguments, steps=3)
+        return train_classifier(*arguments, steps=3)
 
-    monkeypatch.setattr(judge, "train_judge", train)
+    monkeypatch.setattr(attribute_classifier, "train_classifier", train)
     return calls
 
 
 def test_what_can_be_seen_is_read_in_images_that_were_held_out(lights):
     state = torch.get_rng_state()
-    reader = train_judge(lights, LABELLED, "cpu", steps=40)
+    reader = train_classifier(lights, LABELLED, "cpu", steps=40)
     assert torch.equal(torch.get_rng_state(), state)
     assert not reader.training
     features, read = reader.read(torch.from_numpy(lights.images[300:]))
@@ -67,67 +67,67 @@ def test_what_can_be_seen_is_read_in_images_that_were_held_out(lights):
 
 def test_accuracy_is_of_the_test_split_which_was_not_learnt_from(lights):
     lights.attributes[300:] *= -1  # only who has not seen these is always wrong about them
-    assert train_judge(lights, LABELLED, "cpu", steps=40).accuracy < 0.05
+    assert train_classifier(lights, LABELLED, "cpu", steps=40).accuracy < 0.05
 
 
 def test_where_hardly_any_of_the_test_split_has_labels_every_tenth_image_tells_the_accuracy(lights):
     lights.partition[:] = 0
     lights.partition[:3] = 2
     lights.attributes[9::10] *= -1
-    assert train_judge(lights, LABELLED, "cpu", steps=40).accuracy < 0.05
+    assert train_classifier(lights, LABELLED, "cpu", steps=40).accuracy < 0.05
 
 
 def test_too_few_labelled_images_have_no_judge(lights, images, tmp_path):
-    assert judge_of(images, tmp_path) is None  # no attributes at all
+    assert load_classifier(images, tmp_path) is None  # no attributes at all
     lights.attributes[99:, 0] = 0
-    assert judge_of(lights, tmp_path) is None
+    assert load_classifier(lights, tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_images_without_labels_are_left_out(lights, tmp_path, trained):
     lights.attributes[50:100] = 0
-    assert judge_of(lights, tmp_path, "cpu")
+    assert load_classifier(lights, tmp_path, "cpu")
     assert trained[0][1].tolist() == [*range(50), *range(100, COUNT)]
 
 
 def test_a_judge_is_trained_once_and_kept(lights, tmp_path, trained):
-    first = judge_of(lights, tmp_path / "new folder", "cpu")
-    again = judge_of(lights, tmp_path / "new folder", "cpu")
+    first = load_classifier(lights, tmp_path / "new folder", "cpu")
+    again = load_classifier(lights, tmp_path / "new folder", "cpu")
     assert len(trained) == 1
     assert again.accuracy == first.accuracy
     assert not again.training
     pixels = torch.from_numpy(lights.images)
     torch.testing.assert_close(again.read(pixels)[0], first.read(pixels)[0], rtol=1e-3, atol=1e-3)
-    judge_of(dataclasses.replace(lights, fingerprint="of others"), tmp_path / "new folder", "cpu")
+    load_classifier(dataclasses.replace(lights, fingerprint="of others"), tmp_path / "new folder", "cpu")
     assert len(trained) == 2
 
 
 def test_runs_that_start_together_train_one_judge(lights, tmp_path, trained):
     with ThreadPoolExecutor(3) as pool:
-        judges = list(pool.map(lambda _: judge_of(lights, tmp_path, "cpu"), range(3)))
+        judges = list(pool.map(lambda _: load_classifier(lights, tmp_path, "cpu"), range(3)))
     assert len(trained) == 1
     assert len({each.accuracy for each in judges}) == 1
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-500], lambda _: b"", lambda _: b"no checkpoint"])
 def test_a_damaged_judge_is_trained_anew_and_kept(lights, tmp_path, trained, damage):
-    judge_of(lights, tmp_path, "cpu")
+    load_classifier(lights, tmp_path, "cpu")
     (path,) = (tmp_path / "judges").glob("*.pt")
     path.write_bytes(damage(path.read_bytes()))
-    judge_of(lights, tmp_path, "cpu")
-    judge_of(lights, tmp_path, "cpu")
+    load_classifier(lights, tmp_path, "cpu")
+    load_classifier(lights, tmp_path, "cpu")
     assert len(trained) == 2
 
 
 def test_a_judge_of_other_attributes_is_trained_anew(lights, tmp_path, trained):
-    judge_of(lights, tmp_path, "cpu")
+    load_classifier(lights, tmp_path, "cpu")
     fewer = dataclasses.replace(lights, attribute_names=["Warm"], attributes=lights.attributes[:, 1:])
-    assert judge_of(fewer, tmp_path, "cpu").attributes == ["Warm"]
+    assert load_classifier(fewer, tmp_path, "cpu").attributes == ["Warm"]
     assert len(trained) == 2
 
 
 def test_the_same_set_gives_the_same_judge(lights):
-    train = partial(train_judge, lights, LABELLED, "cpu", steps=3)
+    train = partial(train_classifier, lights, LABELLED, "cpu", steps=3)
     first = train()
     torch.rand(3)
     for ours, theirs in zip(first.state_dict().values(), train().state_dict().values(), strict=True):
@@ -136,7 +136,7 @@ def test_the_same_set_gives_the_same_judge(lights):
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 16), (3, 64)])
 def test_bytes_and_floats_read_alike_however_many_there_are(channels, side):
-    reader = Judge(channels, ["a", "b", "c"]).eval()
+    reader = AttributeClassifier(channels, ["a", "b", "c"]).eval()
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (300, channels, side, side), generator=random).byte()  # 256 are read at a time
     features, read = reader.read(pixels)

@@ -13,15 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from dcgan_lib import evaluate, metrics
 from dcgan_lib.data import ImageSet, to_floats
-from dcgan_lib.evaluate import Evaluator, fid_and_kid, keep_best, main
 from dcgan_lib.gan import GAN
+from dcgan_lib.quality import evaluate, metrics
+from dcgan_lib.quality.evaluate import Evaluator, fid_and_kid, keep_best, main
 from dcgan_lib.train import fit
 
 
 class Reader:
-    """Stands for a judge: its attributes are whether each colour is strong, its features how strong they are."""
+    """Stands for a classifier: its attributes are whether each colour is strong, its features how strong they are."""
 
     accuracy = 0.9
 
@@ -82,7 +82,7 @@ def test_without_it_two_halves_of_the_training_images_are_compared_with_each_oth
 
 
 def test_new_images_of_the_same_kind_are_near_the_floor_and_noise_is_not(real):
-    evaluator = Evaluator(real, hold_out=True, judge=Reader())
+    evaluator = Evaluator(real, hold_out=True, classifier=Reader())
     floor, fresh = evaluator.floor(), evaluator.compare(torch.from_numpy(scenes(300, seed=1)))
     random = torch.Generator().manual_seed(0)
     noise = evaluator.compare(torch.rand(300, 3, 32, 32, generator=random) * 2 - 1)
@@ -103,7 +103,7 @@ def test_new_images_of_the_same_kind_are_near_the_floor_and_noise_is_not(real):
 
 
 def test_the_reference_itself_has_the_best_scores(real):
-    evaluator = Evaluator(real, hold_out=True, judge=Reader())
+    evaluator = Evaluator(real, hold_out=True, classifier=Reader())
     scores = evaluator.compare(evaluator.real)
     assert scores["frechet"] == pytest.approx(0, abs=1e-6)
     assert scores["attribute_error"] == 0
@@ -112,7 +112,7 @@ def test_the_reference_itself_has_the_best_scores(real):
 
 
 def test_a_collapsed_generator_has_no_diversity_and_one_combination(real):
-    evaluator = Evaluator(real, hold_out=True, judge=Reader())
+    evaluator = Evaluator(real, hold_out=True, classifier=Reader())
     scores = evaluator.compare(torch.ones(200, 3, 32, 32))
     assert scores["diversity"] == 0
     assert scores["combinations"] == 1 / 8
@@ -180,7 +180,7 @@ def test_evaluating_leaves_the_training_as_it_was(real, tiny, tmp_path):
 
     gan.sample()  # the first look at a step fits the averaged generator's statistics
     before = state()
-    evaluator = Evaluator(real, hold_out=True, count=50, judge=Reader())
+    evaluator = Evaluator(real, hold_out=True, count=50, classifier=Reader())
     evaluator(gan)
     evaluator.floor()
     assert state() == before
@@ -265,7 +265,7 @@ def test_the_command_prints_a_table(run, tmp_path, capsys, checkpoint):
 def test_the_command_has_more_to_say_with_a_judge_a_test_split_and_inception(run, tiny, tmp_path, capsys, monkeypatch):
     answer = {"frechet_inception_distance": 12.5, "kernel_inception_distance_mean": 0.004}
     inception(monkeypatch, lambda **_: answer)
-    monkeypatch.setattr(evaluate, "judge_of", lambda *_: Reader())
+    monkeypatch.setattr(evaluate, "load_classifier", lambda *_: Reader())
     GAN(tiny.replace(data="moved", hold_out=True)).save(run / "checkpoint.pt")
     with pytest.warns(UserWarning, match="FID of 4 images"):
         main([str(run), "--count", "10", "--fid", "--data", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")])

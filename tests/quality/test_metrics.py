@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dcgan_lib.metrics import (
+from dcgan_lib.quality.metrics import (
     as_floats,
     checkerboard,
     combinations,
@@ -14,8 +14,8 @@ from dcgan_lib.metrics import (
     from_pyramid,
     kernel_distance,
     laplacian_pyramid,
-    nearest,
-    nearness,
+    nearest_neighbour,
+    nearest_neighbour_ratio,
     pairwise_distance,
     sliced_wasserstein,
 )
@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_numbers_from_bytes_or_floats_whatever_was_
     assert distances(as_floats(fake), as_floats(real)) == found
     assert distances(fake, real, seed=1) != found
     assert pairwise_distance(fake, 100) == pairwise_distance(as_floats(fake), 100) != pairwise_distance(fake, 100, 1)
-    torch.testing.assert_close(nearest(fake, real), nearest(as_floats(fake), as_floats(real)))
+    torch.testing.assert_close(nearest_neighbour(fake, real), nearest_neighbour(as_floats(fake), as_floats(real)))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_variety_is_nought_for_a_collapsed_set_and_known_for_two_values():
 def test_a_copy_is_found_wherever_it_lies():
     references = (noise(4500, 1, 16, 16) * 127.5 + 127.5).byte()
     copies = torch.tensor([0, 2047, 2048, 4095, 4096, 4499])  # they are looked through 2048 at a time
-    distance, index = nearest(references[copies], references)
+    distance, index = nearest_neighbour(references[copies], references)
     assert torch.equal(index, copies)
     assert torch.equal(distance, torch.zeros(6))
 
@@ -197,7 +197,7 @@ def test_a_copy_is_found_wherever_it_lies():
 @pytest.mark.parametrize("side", [16, 64])
 def test_the_nearest_is_as_far_as_its_pixels_differ(side):
     references = torch.tensor([-1.0, -0.5, 0.5]).reshape(3, 1, 1, 1).expand(3, 3, side, side)
-    distance, index = nearest(torch.full((1, 3, side, side), 0.1), references)
+    distance, index = nearest_neighbour(torch.full((1, 3, side, side), 0.1), references)
     assert index.tolist() == [2]
     torch.testing.assert_close(distance, torch.tensor([0.4]))
 
@@ -205,8 +205,8 @@ def test_the_nearest_is_as_far_as_its_pixels_differ(side):
 def test_likeness_is_judged_without_the_finest_detail():
     grey = torch.zeros(1, 3, 64, 64)
     chequered = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(32, 32).expand(1, 3, 64, 64)
-    assert nearest(chequered, grey)[0].item() == 0
-    assert nearest(chequered, grey, size=64)[0].item() == pytest.approx(1)
+    assert nearest_neighbour(chequered, grey)[0].item() == 0
+    assert nearest_neighbour(chequered, grey, size=64)[0].item() == pytest.approx(1)
 
 
 def test_combinations_are_counted_once():
@@ -245,8 +245,8 @@ def test_smooth_images_have_none_whatever_their_contrast():
 
 def test_copies_have_one_image_much_nearer_than_the_others_and_new_or_grey_ones_have_not():
     references, new = noise(200, 3, 16, 16), noise(200, 3, 16, 16, seed=1)
-    assert nearness(references, references) < 0.001
+    assert nearest_neighbour_ratio(references, references) < 0.001
     halfway = torch.lerp(references, new, 0.1)
-    assert 0.05 < nearness(halfway, references) < 0.3
-    assert nearness(new, references) > 0.95
-    assert nearness(torch.zeros(10, 3, 16, 16), references) > 0.95
+    assert 0.05 < nearest_neighbour_ratio(halfway, references) < 0.3
+    assert nearest_neighbour_ratio(new, references) > 0.95
+    assert nearest_neighbour_ratio(torch.zeros(10, 3, 16, 16), references) > 0.95

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from dcgan_lib.environment import git_state
+from dcgan_lib.records.environment import git_state
 
 
 def test_the_commit_is_told_and_whether_the_library_differs_from_it(tmp_path):

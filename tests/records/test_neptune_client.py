@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
-from dcgan_lib.runs import load_runs
+from dcgan_lib.records import writing
+from dcgan_lib.records.reading import load_runs
 from dcgan_lib.train import Report
 
 QUIET = {"capture_stdout": False, "capture_stderr": False, "capture_hardware_metrics": False}
@@ -50,14 +50,14 @@ def ours(tmp_path_factory):
     """What the record holds of a run that this library logged."""
     folder = tmp_path_factory.mktemp("ours")
     steps = range(1, 4)
-    series = {name: [1.0, float("nan"), 2.0] for name in tracking.SERIES}
+    series = {name: [1.0, float("nan"), 2.0] for name in writing.PATHS}
     due = {"sample_due": True, "checkpoint_due": False, "evaluation_due": False}
     flags = due | {"diverged_at": 2, "interrupted": False}
-    with tracking.open_run(
+    with writing.open_run(
         Config(), folder, gan=SimpleNamespace(generator="G" * 20_000, discriminator="D", device="cpu", step=0)
     ) as run:
-        tracking.log_report(run, Report(3, 3, 1, 1, steps, series, images_per_second=1.0, **flags))
-        tracking.log_images(run, np.full((4, 4, 3), 1, np.uint8), step=3)
+        writing.log_report(run, Report(3, 3, 1, 1, steps, series, images_per_second=1.0, **flags))
+        writing.log_images(run, np.full((4, 4, 3), 1, np.uint8), step=3)
     return operations(folder)
 
 
@@ -83,7 +83,7 @@ def test_a_point_without_a_step_has_none_in_the_record(client):
 
 def test_so_every_point_is_logged_with_its_step(ours):
     series = [operation for operation in ours if operation["type"] in ("LogFloats", "LogImages")]
-    assert len(series) == len(tracking.SERIES) + 1
+    assert len(series) == len(writing.PATHS) + 1
     assert {point["step"] for operation in series for point in operation["values"]} == {1, 3}
 
 
@@ -188,7 +188,7 @@ def test_an_offline_run_cannot_be_opened_again(monkeypatch, tmp_path):
 def test_a_stopped_run_takes_nothing_more(tmp_path):
     from neptune.exceptions import InactiveRunException
 
-    run = tracking.open_run(Config(), tmp_path)
+    run = writing.open_run(Config(), tmp_path)
     run.stop()
     run.stop()
     with pytest.raises(InactiveRunException):

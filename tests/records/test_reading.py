@@ -12,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from records import LOSS, append, operation, point, write_run
+from helpers.records import LOSS, append, operation, point, write_run
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
-from dcgan_lib.listing import table
-from dcgan_lib.runs import load_run, load_runs, newest_run
+from dcgan_lib.records import writing
+from dcgan_lib.records.reading import load_run, load_runs, newest_run
+from dcgan_lib.records.table import table
 
 WRITER = """
 import sys, time
-from dcgan_lib import tracking
+from dcgan_lib.records import writing
 from dcgan_lib.config import Config
-run = tracking.open_run(Config(), sys.argv[1])
+run = writing.open_run(Config(), sys.argv[1])
 for step in range(1, 3001):
     run["training/batch/Gloss"].append(step / 2, step=step)
     if step == 2000:
@@ -50,7 +50,7 @@ def original(tmp_path_factory) -> Path:
     from neptune.types import File
 
     folder = tmp_path_factory.mktemp("runs") / "run"
-    with tracking.open_run(Config(), folder) as run:
+    with writing.open_run(Config(), folder) as run:
         run[LOSS].extend([float(step) for step in range(10)], steps=list(range(10)))
         run["note"].upload(File.from_content("hello", extension="txt"))
     return folder
@@ -88,7 +88,7 @@ def test_a_killed_writer_leaves_a_readable_record_and_the_next_process_goes_on(t
 
 def test_every_kind_of_field_is_read(tmp_path):
     when = datetime(2026, 3, 5, 12, 30, tzinfo=UTC)
-    with tracking.open_run(Config(), tmp_path / "kinds", tags=["a", "b"]) as run:
+    with writing.open_run(Config(), tmp_path / "kinds", tags=["a", "b"]) as run:
         run["some"] = {"text": "naïve", "int": 3, "float": 0.5, "bool": True, "deep": {"er": 1}, "when": when}
         run["sys/tags"].remove("a")
         run["gone"] = 1
@@ -108,7 +108,7 @@ def test_every_kind_of_field_is_read(tmp_path):
 
 
 def test_the_articles_own_append_without_a_step_is_read(tmp_path):
-    with tracking.open_run(Config(), tmp_path / "plain") as run:
+    with writing.open_run(Config(), tmp_path / "plain") as run:
         for value in (1.5, 2.5, 3.5):
             run[LOSS].append(value)
     frame = load_run(tmp_path / "plain").series(LOSS)
@@ -304,7 +304,7 @@ def test_a_long_series_is_read_whole(folder, log):
 
 def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
     for seed in (1, 2):
-        with tracking.open_run(Config(seed=seed, data="/data/" + "long/" * 20), tmp_path / f"seed-{seed}") as run:
+        with writing.open_run(Config(seed=seed, data="/data/" + "long/" * 20), tmp_path / f"seed-{seed}") as run:
             run["training/batch/Dloss"].append(0.5 + seed, step=40)
             run[LOSS].append(2.25, step=40)
     lines = listing(tmp_path).splitlines()

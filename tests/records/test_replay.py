@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from records import LOSS, append, operation, point, write_process
+from helpers.records import LOSS, append, operation, point, write_process
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
-from dcgan_lib.listing import table
-from dcgan_lib.runs import RunRecord, load_run, load_runs
+from dcgan_lib.records import writing
+from dcgan_lib.records.reading import RunRecord, load_run, load_runs
+from dcgan_lib.records.table import table
 
 IMAGES = "images/fixed_noise"
 
@@ -38,14 +38,14 @@ def original(tmp_path_factory) -> Path:
     from neptune.types import File
 
     folder = tmp_path_factory.mktemp("runs") / "run"
-    with tracking.open_run(Config(), folder, tags=["a"]) as run:
+    with writing.open_run(Config(), folder, tags=["a"]) as run:
         for step in range(1, 40, 3):
             run[LOSS].extend([step / 2] * 3, steps=[step, step + 1, step + 2])
             run["plain"].append(step)
             run["words"].append("naïve", step=step)
             run["training/state"] = "running" if step % 2 else "finished"
         for step in (10, 20):
-            tracking.log_images(run, np.full((8, 8, 3), step, np.uint8), step)
+            writing.log_images(run, np.full((8, 8, 3), step, np.uint8), step)
         run["note"].upload(File.from_content("hello", extension="txt"))
     return folder
 

@@ -1,11 +1,11 @@
 """Runs as a table of text, and names cut as far as they can still be told apart."""
 
 import pytest
-from records import write_run
+from helpers.records import write_run
 
 from dcgan_lib.config import Config
-from dcgan_lib.listing import shortened, table
-from dcgan_lib.runs import load_runs
+from dcgan_lib.records.reading import load_runs
+from dcgan_lib.records.table import shortened, table
 
 
 def test_the_table_fits_120_columns_however_much_differs(tmp_path):

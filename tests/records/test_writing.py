@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,11 +11,11 @@ import torch
 from PIL import Image
 from torch.overrides import TorchFunctionMode
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.gan import GAN
-from dcgan_lib.runs import load_run
+from dcgan_lib.records import writing
+from dcgan_lib.records.reading import load_run
 from dcgan_lib.train import Report, TrainingDiverged
 
 MARK = "token-that-must-not-be-written-9f3a"
@@ -45,7 +44,7 @@ def make_images(count: int = 5) -> ImageSet:
 def make_report(first: int, last: int, total: int = 100, **changes) -> Report:
     """Steps first to last; at step s the i-th series has the value s + i / 10."""
     steps = range(first, last + 1)
-    series = {name: [step + i / 10 for step in steps] for i, name in enumerate(tracking.SERIES)}
+    series = {name: [step + i / 10 for step in steps] for i, name in enumerate(writing.PATHS)}
     place = {"step": last, "total": total, "epoch": 1, "epochs": 1, "steps": steps, "series": series}
     due = {"sample_due": False, "checkpoint_due": False, "evaluation_due": False}
     flags = due | {"diverged_at": None, "interrupted": False}
@@ -71,16 +70,16 @@ def workplace(tmp_path_factory) -> SimpleNamespace:
             patch.setenv(f"NEPTUNE_{name}", value)
         environment = dict(os.environ)
         states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
-        with tracking.open_run(SMALL, "runs/one", gan=gan, images=make_images(), tags=["faces", "first"]) as run:
+        with writing.open_run(SMALL, "runs/one", gan=gan, images=make_images(), tags=["faces", "first"]) as run:
             assert dict(os.environ) == environment
             patch.chdir(elsewhere)  # as a notebook may do: the record stays where it was begun
-            tracking.log_report(run, make_report(1, 150, total=200))
-            tracking.log_images(run, grid, step=150)
-            tracking.log_images(run, Image.fromarray(grid), step=200, name="images/other")
-            tracking.log_report(run, make_report(151, 200, total=200))
+            writing.log_report(run, make_report(1, 150, total=200))
+            writing.log_images(run, grid, step=150)
+            writing.log_images(run, Image.fromarray(grid), step=200, name="images/other")
+            writing.log_report(run, make_report(151, 200, total=200))
             run["note"].upload(File.from_content("added later", extension="txt"))
             run.wait()
-        tracking.write_config(SMALL, cwd / "runs/one", gan.device)
+        writing.write_config(SMALL, cwd / "runs/one", gan.device)
     after = random.getstate(), np.random.get_state()[1], torch.get_rng_state()  # noqa: NPY002
     record = load_run(cwd / "runs/one")
     return SimpleNamespace(cwd=cwd, elsewhere=elsewhere, record=record, gan=gan, states=states, after=after)
@@ -121,7 +120,7 @@ def test_environment_says_what_the_numbers_depend_on(workplace):
 def test_every_step_of_every_series_comes_back(workplace):
     record = workplace.record
     assert set(record.series_names) == ARTICLE_SERIES | HEALTH_SERIES
-    for i, path in enumerate(tracking.SERIES.values()):
+    for i, path in enumerate(writing.PATHS.values()):
         frame = record.series(path)
         assert frame["step"].tolist() == list(range(1, 201))
         assert frame["value"].tolist() == [step + i / 10 for step in range(1, 201)]
@@ -162,26 +161,26 @@ def test_config_json_holds_the_config_and_the_environment(workplace):
 
 @pytest.mark.parametrize("name", ["quiet", "a-name-of-more-characters-than-neptune-takes-for-one"])
 def test_neptune_prints_nothing(tmp_path, capfd, name):
-    tracking.open_run(SMALL, tmp_path / name).stop()
+    writing.open_run(SMALL, tmp_path / name).stop()
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_mode_of_the_environment_changes_nothing(tmp_path, monkeypatch, capfd):
     for name, value in {"MODE": "async", "PROJECT": "some/one", "API_TOKEN": MARK}.items():
         monkeypatch.setenv(f"NEPTUNE_{name}", value)
-    with tracking.open_run(SMALL, tmp_path / "one") as run:
-        tracking.log_report(run, make_report(1, 100))
+    with writing.open_run(SMALL, tmp_path / "one") as run:
+        writing.log_report(run, make_report(1, 100))
     assert capfd.readouterr() == ("", "")
     assert len(load_run(tmp_path / "one").series("training/batch/Dloss")) == 100
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and MARK.encode() in path.read_bytes()]
 
 
 def test_a_value_that_is_not_finite_is_left_out_and_the_divergence_told(tmp_path, capfd):
-    with tracking.open_run(SMALL, tmp_path / "diverged") as run:
+    with writing.open_run(SMALL, tmp_path / "diverged") as run:
         report = make_report(1, 4, diverged_at=3)
         report.series["loss_d"][2:] = [float("inf"), float("nan")]
         report.series["loss_g"][:] = [float("nan")] * 4
-        tracking.log_report(run, report)
+        writing.log_report(run, report)
     assert capfd.readouterr() == ("", "")
     record = load_run(tmp_path / "diverged")
     assert record.series("training/batch/Dloss")["step"].tolist() == [1, 2]
@@ -191,14 +190,14 @@ def test_a_value_that_is_not_finite_is_left_out_and_the_divergence_told(tmp_path
 
 def test_a_second_process_goes_on_with_the_same_run(tmp_path):
     gan = GAN(SMALL)
-    with tracking.open_run(SMALL, tmp_path / "resumed", gan=gan) as run:
-        tracking.log_report(run, make_report(1, 30, interrupted=True))
+    with writing.open_run(SMALL, tmp_path / "resumed", gan=gan) as run:
+        writing.log_report(run, make_report(1, 30, interrupted=True))
     assert load_run(tmp_path / "resumed").state == "interrupted"
     gan.step = 20  # its checkpoint's
-    with tracking.open_run(SMALL, tmp_path / "resumed", gan=gan) as run:
+    with writing.open_run(SMALL, tmp_path / "resumed", gan=gan) as run:
         report = make_report(21, 50)
         report.series["loss_d"][:] = [0.0] * 30
-        tracking.log_report(run, report)
+        writing.log_report(run, report)
     record = load_run(tmp_path / "resumed")
     assert record.fields["training/resumed_at"] == 20
     assert record.series("training/batch/Gloss")["step"].tolist() == list(range(1, 51))
@@ -208,10 +207,10 @@ def test_a_second_process_goes_on_with_the_same_run(tmp_path):
 
 def test_a_process_that_starts_over_gives_up_what_the_one_before_had_logged(tmp_path):
     gan = GAN(SMALL)
-    with tracking.open_run(SMALL, tmp_path / "again", gan=gan) as run:
-        tracking.log_report(run, make_report(1, 30))  # killed before its first checkpoint
-    with tracking.open_run(SMALL, tmp_path / "again", gan=gan) as run:
-        tracking.log_report(run, make_report(1, 10))
+    with writing.open_run(SMALL, tmp_path / "again", gan=gan) as run:
+        writing.log_report(run, make_report(1, 30))  # killed before its first checkpoint
+    with writing.open_run(SMALL, tmp_path / "again", gan=gan) as run:
+        writing.log_report(run, make_report(1, 10))
     record = load_run(tmp_path / "again")
     assert record.series("training/batch/Gloss")["step"].tolist() == list(range(1, 11))
     assert record.steps == 10
@@ -219,17 +218,17 @@ def test_a_process_that_starts_over_gives_up_what_the_one_before_had_logged(tmp_
 
 def test_a_finished_run_that_goes_on_is_unfinished_before_its_first_report(tmp_path):
     gan, images = GAN(SMALL), make_images(SMALL.batch_size)
-    with tracking.open_run(SMALL, tmp_path / "longer", gan=gan, images=images) as run:
-        tracking.log_report(run, make_report(1, 5, total=5))
+    with writing.open_run(SMALL, tmp_path / "longer", gan=gan, images=images) as run:
+        writing.log_report(run, make_report(1, 5, total=5))
     gan.step = 5
     for epochs, state in ((5, "finished"), (6, "unfinished")):
-        tracking.open_run(SMALL.replace(epochs=epochs), tmp_path / "longer", gan=gan, images=images).stop()
+        writing.open_run(SMALL.replace(epochs=epochs), tmp_path / "longer", gan=gan, images=images).stop()
         assert load_run(tmp_path / "longer").state == state
 
 
 def test_an_exception_marks_the_run_as_failed_and_leaves_its_traceback(tmp_path):
     def fail() -> None:
-        with tracking.open_run(SMALL, tmp_path / "failed"):
+        with writing.open_run(SMALL, tmp_path / "failed"):
             raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="disk"):
@@ -252,8 +251,8 @@ def test_an_exception_marks_the_run_as_failed_and_leaves_its_traceback(tmp_path)
     ],
 )
 def test_however_a_training_ends_the_record_says_how(tmp_path, error, changes, state):
-    with pytest.raises(type(error)), tracking.open_run(SMALL, tmp_path / "ended") as run:
-        tracking.log_report(run, make_report(1, 30, **changes))
+    with pytest.raises(type(error)), writing.open_run(SMALL, tmp_path / "ended") as run:
+        writing.log_report(run, make_report(1, 30, **changes))
         raise error
     record = load_run(tmp_path / "ended")
     assert record.state == state
@@ -265,15 +264,15 @@ def test_logging_leaves_the_device_alone(tmp_path):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             raise AssertionError(f"{function} was called")
 
-    with tracking.open_run(SMALL, tmp_path / "apart") as run, Refusing():
-        tracking.log_report(run, make_report(1, 30))
-        tracking.log_images(run, np.zeros((4, 4, 3), np.uint8), step=30)
+    with writing.open_run(SMALL, tmp_path / "apart") as run, Refusing():
+        writing.log_report(run, make_report(1, 30))
+        writing.log_images(run, np.zeros((4, 4, 3), np.uint8), step=30)
         with pytest.raises(AssertionError, match="was called"):
             torch.zeros(1).item()
 
 
 def test_a_large_seed_is_kept(tmp_path):
-    tracking.open_run(Config(seed=2**40), tmp_path / "seeded").stop()
+    writing.open_run(Config(seed=2**40), tmp_path / "seeded").stop()
     fields = load_run(tmp_path / "seeded").fields
     assert fields["config/hyperparameters/seed"] == fields["environment/seed"] == str(2**40)
 
@@ -288,17 +287,17 @@ def test_a_large_seed_is_kept(tmp_path):
 )
 def test_a_picture_of_another_kind_is_refused(grid, complaint):
     with pytest.raises(ValueError, match=complaint):
-        tracking.log_images(None, grid, step=1)
+        writing.log_images(None, grid, step=1)
 
 
 def test_a_grey_picture_is_taken(tmp_path):
-    with tracking.open_run(SMALL, tmp_path / "grey") as run:
-        tracking.log_images(run, np.arange(16, dtype=np.uint8).reshape(4, 4, 1), step=1)
+    with writing.open_run(SMALL, tmp_path / "grey") as run:
+        writing.log_images(run, np.arange(16, dtype=np.uint8).reshape(4, 4, 1), step=1)
     [(_, picture)] = load_run(tmp_path / "grey").images("images/fixed_noise")
     assert np.asarray(picture).ravel().tolist() == list(range(16))
 
 
 @pytest.mark.parametrize(("hold_out", "size"), [(False, 20), (True, 18)])
 def test_the_data_sets_size_is_the_number_of_images_trained_on(tmp_path, hold_out, size):
-    tracking.open_run(SMALL.replace(hold_out=hold_out), tmp_path / "sized", images=make_images(20)).stop()
+    writing.open_run(SMALL.replace(hold_out=hold_out), tmp_path / "sized", images=make_images(20)).stop()
     assert load_run(tmp_path / "sized").fields["config/dataset/size"] == size

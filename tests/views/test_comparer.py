@@ -5,14 +5,15 @@ import re
 import threading
 
 import pytest
-from example_runs import LOSS_D, LOSS_G, add_points, write_run
+from helpers.example_runs import LOSS_D, LOSS_G, add_points, write_run
 from IPython.display import HTML
 from IPython.display import Image as Picture
 from PIL import Image
 
-from dcgan_lib import compare, comparer, fragments, tracking
 from dcgan_lib.config import Config
-from dcgan_lib.widgets import RunComparer
+from dcgan_lib.records import writing
+from dcgan_lib.views import comparer, comparison, fragments
+from dcgan_lib.views.live import RunComparer
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_what_the_filter_hides_comes_back_with_it(folder, live):
 
 
 def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
-    with tracking.open_run(Config(batch_size=8), folder / "growing") as run:
+    with writing.open_run(Config(batch_size=8), folder / "growing") as run:
         add_points(run, range(1, 6))
         run.wait()
         view = RunComparer(folder)
@@ -184,7 +185,7 @@ def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
         controls.step.value = 0
         before = controls.curves.value
         add_points(run, range(6, 21))
-        tracking.log_images(run, Image.new("RGB", (16, 16), (20, 20, 20)), 20)
+        writing.log_images(run, Image.new("RGB", (16, 16), (20, 20, 20)), 20)
         run.wait()
         write_run(folder / "later")
         view.refresh()
@@ -200,15 +201,15 @@ def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
 
 
 def test_the_newest_picture_is_shown_until_someone_moves_the_slider(tmp_path, live):
-    with tracking.open_run(Config(), tmp_path / "growing") as run:
+    with writing.open_run(Config(), tmp_path / "growing") as run:
         view = RunComparer(tmp_path)
         for step in (5, 10, 15):
-            tracking.log_images(run, Image.new("RGB", (16, 16)), step)
+            writing.log_images(run, Image.new("RGB", (16, 16)), step)
             run.wait()
             view.refresh()
             assert view.steps[view.controls.step.value] == step
         view.controls.step.value = 0
-        tracking.log_images(run, Image.new("RGB", (16, 16)), 20)
+        writing.log_images(run, Image.new("RGB", (16, 16)), 20)
         run.wait()
         view.refresh()
         assert (view.steps[-1], view.controls.step.value) == (20, 0)
@@ -224,7 +225,7 @@ def test_a_picture_that_cannot_be_read_spoils_no_other(tmp_path, live, shown, mo
     assert sound.startswith(b"\xff\xd8")
     assert spoilt == b""
     assert "could not be read" in view.controls.status.value
-    figure = compare.grids_side_by_side(view.records, "images/fixed_noise", 5)
+    figure = comparison.grids_side_by_side(view.records, "images/fixed_noise", 5)
     assert [axes.get_title() for axes in figure.axes] == ["sound, step 5"]
     view.controls.export.click()
     assert "grids.png" in view.controls.exported.value
@@ -236,7 +237,7 @@ def test_a_picture_that_cannot_be_read_spoils_no_other(tmp_path, live, shown, mo
 def test_the_first_run_of_an_empty_folder_is_chosen_when_it_comes(tmp_path, live):
     view = RunComparer(tmp_path)
     assert "no runs in" in view.controls.status.value
-    with tracking.open_run(Config(), tmp_path / "first") as run:
+    with writing.open_run(Config(), tmp_path / "first") as run:
         view.refresh()
         assert view.controls.runs.value == ("first",)  # no points yet
         assert view.controls.best.value == ""

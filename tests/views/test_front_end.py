@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.events import EventManager, available_events
 
-from dcgan_lib import front_end
-from dcgan_lib.front_end import Repeater
+from dcgan_lib.views import front_end
+from dcgan_lib.views.front_end import Repeater
 
 
 @pytest.fixture

@@ -3,29 +3,30 @@
 import numpy as np
 import pytest
 
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
-from dcgan_lib.health import PANELS, plot_health
-from dcgan_lib.plots import rendered, to_grid
-from dcgan_lib.runs import load_run
+from dcgan_lib.images.grid import to_grid
+from dcgan_lib.records import writing
+from dcgan_lib.records.reading import load_run
 from dcgan_lib.train import fit
+from dcgan_lib.views.health import PANELS, plot_health
+from dcgan_lib.views.plots import rendered
 
 
 @pytest.fixture
 def run(tiny, images, tmp_path):
     gan = GAN(tiny)
-    with tracking.open_run(tiny, tmp_path / "run", gan=gan, images=images) as run:
+    with writing.open_run(tiny, tmp_path / "run", gan=gan, images=images) as run:
         for report in fit(gan, images):
-            tracking.log_report(run, report)
-            tracking.log_images(run, to_grid(gan.sample(), columns=2), report.step)
+            writing.log_report(run, report)
+            writing.log_images(run, to_grid(gan.sample(), columns=2), report.step)
     return load_run(tmp_path / "run")
 
 
 @pytest.fixture
 def bare(tmp_path):
     """A run that has logged one loss alone, twice as high as any other."""
-    with tracking.open_run(Config(), tmp_path / "bare") as run:
+    with writing.open_run(Config(), tmp_path / "bare") as run:
         run["training/batch/Gloss"].extend([1000.0, 2000.0], steps=[1, 2])
     return load_run(tmp_path / "bare")
 

@@ -7,25 +7,26 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.records import write_run
 from PIL import Image
-from records import write_run
 
-from dcgan_lib import tracking, widgets
 from dcgan_lib.gan import GAN
-from dcgan_lib.plots import to_grid
+from dcgan_lib.images.grid import to_grid
+from dcgan_lib.records import writing
 from dcgan_lib.train import fit
+from dcgan_lib.views import live
 
 
 @pytest.fixture
 def shown(monkeypatch):
     shown = []
-    monkeypatch.setattr(widgets, "display", shown.append)
+    monkeypatch.setattr(live, "display", shown.append)
     return shown
 
 
 def test_with_no_front_end_a_report_is_a_line_and_the_end_a_picture(tiny, images, shown, capsys):
-    assert not widgets.has_front_end()
-    gan, view = GAN(tiny), widgets.LiveView()
+    assert not live.has_front_end()
+    gan, view = GAN(tiny), live.LiveView()
     for report in fit(gan, images):
         view.update(report)
     view.close(to_grid(gan.sample()))
@@ -39,8 +40,8 @@ def test_with_no_front_end_a_report_is_a_line_and_the_end_a_picture(tiny, images
 
 
 def test_with_a_front_end_widgets_move_and_nothing_is_printed(tiny, images, shown, capsys, monkeypatch):
-    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
-    gan, view = GAN(tiny), widgets.LiveView()
+    monkeypatch.setattr(live, "has_front_end", lambda: True)
+    gan, view = GAN(tiny), live.LiveView()
     for report in fit(gan, images):
         view.update(report, to_grid(gan.sample()) if report.sample_due else None)
     view.close(to_grid(gan.sample()))
@@ -59,14 +60,14 @@ def test_with_a_front_end_widgets_move_and_nothing_is_printed(tiny, images, show
 def test_a_fault_of_the_run_is_shown_while_it_goes_on_and_told_once(
     tiny, images, shown, capsys, monkeypatch, tmp_path, live
 ):
-    monkeypatch.setattr(widgets, "has_front_end", lambda: live)
-    monkeypatch.setattr(widgets, "REDRAW_SECONDS", 0)
-    monkeypatch.setattr(widgets, "DIAGNOSIS_SHARE", 1)
+    monkeypatch.setattr(live, "has_front_end", lambda: live)
+    monkeypatch.setattr(live, "REDRAW_SECONDS", 0)
+    monkeypatch.setattr(live, "DIAGNOSIS_SHARE", 1)
     dark = dataclasses.replace(images, images=images.images // 4)  # in [-1, -0.5]
-    gan, view = GAN(tiny.replace(epochs=10)), widgets.LiveView(tmp_path / "run")
-    with tracking.open_run(gan.config, tmp_path / "run", gan=gan, images=dark) as run:
+    gan, view = GAN(tiny.replace(epochs=10)), live.LiveView(tmp_path / "run")
+    with writing.open_run(gan.config, tmp_path / "run", gan=gan, images=dark) as run:
         for report in fit(gan, dark):
-            tracking.log_report(run, report)
+            writing.log_report(run, report)
             run.wait()
             view.update(report)
             if report.step == 10:
@@ -84,7 +85,7 @@ def test_a_fault_of_the_run_is_shown_while_it_goes_on_and_told_once(
 def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
     """A look that took 2 s is repeated after 200 s, but for the one at the end."""
     now = [0.0]
-    monkeypatch.setattr(widgets.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
     looks = []
 
     def slow(run):
@@ -92,9 +93,9 @@ def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatc
         now[0] += 2
         return []
 
-    monkeypatch.setattr(widgets, "diagnose", slow)
+    monkeypatch.setattr(live, "diagnose", slow)
     write_run(tmp_path / "run")
-    watch = widgets.Watch(tmp_path / "run")
+    watch = live.Watch(tmp_path / "run")
     for second in range(300):
         now[0] = max(now[0], second)
         watch.look()
@@ -104,12 +105,12 @@ def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatc
 
 def test_a_record_that_cannot_be_read_does_not_stop_the_training(tmp_path):
     with pytest.warns(UserWarning, match="no diagnosis of .*: FileNotFoundError"):
-        assert widgets.Watch(tmp_path).look() is None
+        assert live.Watch(tmp_path).look() is None
 
 
 def test_a_jpeg_is_close_to_its_pixels():
     pixels = np.tile(np.arange(0, 256, 2, dtype=np.uint8)[:, None, None], (1, 64, 3))
-    back = np.asarray(Image.open(io.BytesIO(widgets.jpeg(pixels))))
+    back = np.asarray(Image.open(io.BytesIO(live.jpeg(pixels))))
     assert np.abs(back.astype(int) - pixels).mean() < 2
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dcgan_lib.plots import animate, film_strip, plot_curves, show_side_by_side, smoothed, to_grid
+from dcgan_lib.images.grid import to_grid
+from dcgan_lib.views.plots import animate, film_strip, plot_curves, show_side_by_side, smoothed
 
 
 def frames(count, size=130):

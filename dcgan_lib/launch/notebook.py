@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dcgan_lib.compute.interrupts import stop_once
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.faces import draw_faces
-from dcgan_lib.sheets import parse_yaml
-from dcgan_lib.signals import stop_once
-from dcgan_lib.status_line import StatusLine
+from dcgan_lib.launch.status_line import StatusLine
+from dcgan_lib.settings import parse_yaml
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks/03_training.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks/03_training.ipynb"
 
 STOP_SECONDS = 600.0  # that a kernel has, once it is told to stop, to finish its step and save
 IDLE_SECONDS = 5.0  # that it has where nothing trains: jupyter's own; some never end by themselves
@@ -32,7 +32,7 @@ TAKEN = 75  # exit code of a launcher whose folder another process holds: try ag
 
 def is_finished(folder: Path) -> bool:
     """Whether a run's record says that its training is finished, and papermill, if it ran, got to the end."""
-    from dcgan_lib.runs import load_run  # pandas takes a while to import
+    from dcgan_lib.records.reading import load_run  # pandas takes a while to import
 
     try:
         if load_run(folder).state != "finished":
@@ -133,7 +133,7 @@ def _kernel_manager(folder: Path) -> type:
 
 def summary(folder: Path) -> str:
     """What a person wants to know of a run that has ended: where it is, how it went, and what to do next."""
-    from dcgan_lib.runs import load_run
+    from dcgan_lib.records.reading import load_run
 
     record = load_run(folder)
     names = [name for name in record.series_names if name.startswith("training/batch/")]
@@ -195,7 +195,7 @@ def main() -> int:
         from papermill import PapermillExecutionError
 
         if not given.with_parent:  # which has done so for all its runs
-            get_ready(config)
+            load_images(config)
     except (OSError, ValueError, TypeError) as error:
         return _say(str(error))
     except KeyboardInterrupt:
@@ -220,7 +220,7 @@ def main() -> int:
     return 0
 
 
-def get_ready(config: Config) -> ImageSet:
+def load_images(config: Config) -> ImageSet:
     """Draw and prepare the images here, where a terminal has a bar, and bad data is told before a run begins."""
     if config.data == "data/faces":
         draw_faces(config.data)

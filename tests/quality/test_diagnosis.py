@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_lib import diagnose as module
-from dcgan_lib import tracking
 from dcgan_lib.config import Config
-from dcgan_lib.diagnose import diagnose, main
 from dcgan_lib.gan import GAN
-from dcgan_lib.plots import to_grid
-from dcgan_lib.runs import load_run
+from dcgan_lib.images.grid import to_grid
+from dcgan_lib.quality import diagnosis
+from dcgan_lib.quality.diagnosis import diagnose, main
+from dcgan_lib.records import writing
+from dcgan_lib.records.reading import load_run
 from dcgan_lib.train import fit
 
 STEPS = 1000
@@ -44,14 +44,14 @@ def record(tmp_path):
     def write(series=None, *, scores=(), grids=(), steps=STEPS, **settings):
         values = {name: np.full(steps, value) for name, value in HEALTHY.items()} | (series or {})
         config = Config(**{"image_size": 32} | settings)
-        with tracking.open_run(config, tmp_path / "run") as run:
+        with writing.open_run(config, tmp_path / "run") as run:
             report = types.SimpleNamespace(step=steps, total=steps, steps=range(1, steps + 1), series=values)
             report.diverged_at, report.interrupted = None, False
-            tracking.log_report(run, report)
+            writing.log_report(run, report)
             for step, score in scores:
-                tracking.log_scores(run, score, step)
+                writing.log_scores(run, score, step)
             for step, images in grids:
-                tracking.log_images(run, to_grid(images), step)
+                writing.log_images(run, to_grid(images), step)
         return load_run(tmp_path / "run")
 
     return write
@@ -99,7 +99,7 @@ def test_a_fault_is_named_with_the_step_since_which_it_lasts(record, fault, seri
     run = record({name: later(*values) for name, values in series.items()})
     (finding,) = diagnose(run)
     assert finding.what == fault
-    assert FAULT < finding.since <= FAULT + module.WINDOW
+    assert FAULT < finding.since <= FAULT + diagnosis.WINDOW
     assert pytest.approx(abs(list(series.values())[-1][1])) in [abs(value) for value in finding.evidence.values()]
     line = str(finding)
     assert line.startswith(f"{fault}, since step {finding.since}: ")
@@ -113,7 +113,7 @@ def test_what_mends_itself_is_no_fault(record):
 
 def test_first_steps_are_not_judged(record):
     """There any D is ahead, and any G's images are alike."""
-    steps = module.SETTLING + module.HELD - 1
+    steps = diagnosis.SETTLING + diagnosis.HELD - 1
     series = {"accuracy_real": 1.0, "accuracy_fake": 1.0, "d_fake_after": 0.0, "variety": 0.1, "gradient_g": 0.001}
     assert found(record({name: np.full(steps, value) for name, value in series.items()}, steps=steps)) == {}
 
@@ -137,11 +137,11 @@ def test_a_g_that_never_began_has_not_collapsed(record):
 
 def test_a_variety_that_swings_is_an_oscillation(record):
     steps = np.arange(1, STEPS + 1)
-    period = module.HELD / 4
+    period = diagnosis.HELD / 4
     run = record({"variety": 0.6 + 0.3 * np.sin(2 * np.pi * steps / period) * (steps > FAULT)})
     (finding,) = diagnose(run)
     assert finding.what == "oscillation"
-    assert FAULT < finding.since < FAULT + module.HELD
+    assert FAULT < finding.since < FAULT + diagnosis.HELD
     # A sine's deviation, averaged over 20 steps, and without the line that is in four periods of it.
     share = 1 - 6 / (4 * math.pi) ** 2
     expected = 0.3 / math.sqrt(2) / 0.6 * np.sinc(20 / period) * math.sqrt(share)
@@ -181,7 +181,7 @@ def test_scores_tell_what_was_learnt_by_heart(record, name, bad, fault):
 def test_images_of_a_grid_come_back_without_its_empty_places():
     images = soft_images(11)
     grid = to_grid(images)
-    tiles = module._tiles(module.Image.fromarray(grid), 32)
+    tiles = diagnosis._tiles(diagnosis.Image.fromarray(grid), 32)
     assert tiles.shape == (11, 3, 32, 32)
     assert torch.equal(tiles, (images + 1).mul(127.5).round().byte())
 
@@ -196,9 +196,9 @@ def test_grids_of_any_form_are_looked_at(record, side, count):
 
 def test_a_record_of_other_code_is_no_reason_to_stop(tmp_path, capsys):
     """It has grids and no settings, or a picture that is no grid; and no series that could be judged."""
-    with tracking.open_run(Config(image_size=64), tmp_path / "run") as run:
+    with writing.open_run(Config(image_size=64), tmp_path / "run") as run:
         for step in (300, 400, 500):
-            tracking.log_images(run, np.zeros((8, 8, 3), np.uint8), step)
+            writing.log_images(run, np.zeros((8, 8, 3), np.uint8), step)
     assert diagnose(load_run(tmp_path / "run")) == []
     main([str(tmp_path / "run")])
     assert "nothing found: its record has no training/health" in capsys.readouterr().out
@@ -206,7 +206,7 @@ def test_a_record_of_other_code_is_no_reason_to_stop(tmp_path, capsys):
 
 def test_series_that_begin_at_different_steps_are_held_against_each_other_step_by_step(tmp_path):
     """A run of version 0.3 that goes on: D(G(z)) was near 0 at first, when nobody recorded how often D was right."""
-    with tracking.open_run(Config(), tmp_path / "run") as run:
+    with writing.open_run(Config(), tmp_path / "run") as run:
         run["training/batch/D_G_z2"].extend([0.0] * 500 + [0.4] * 500, steps=list(range(1, 1001)))
         for player in ("real", "fake"):
             run[f"training/health/accuracy_{player}"].extend([1.0] * 500, steps=list(range(501, 1001)))
@@ -246,9 +246,9 @@ def test_images_of_the_wrong_range_are_found_in_a_training_that_goes_on(tiny, im
     """By what `fit` itself reports, after 20 steps."""
     halved = dataclasses.replace(images, images=images.images // 2 + 128)
     gan = GAN(tiny.replace(epochs=8))
-    with tracking.open_run(gan.config, tmp_path / "run", gan=gan, images=halved) as run:
+    with writing.open_run(gan.config, tmp_path / "run", gan=gan, images=halved) as run:
         for report in fit(gan, halved):
-            tracking.log_report(run, report)
+            writing.log_report(run, report)
         run.wait()
         (finding,) = diagnose(load_run(tmp_path / "run"))
     assert finding.what == "wrong value range"
@@ -257,11 +257,11 @@ def test_images_of_the_wrong_range_are_found_in_a_training_that_goes_on(tiny, im
 
 def test_a_training_that_diverges_is_named_with_its_step(tiny, images, tmp_path):
     gan = GAN(tiny)
-    with tracking.open_run(gan.config, tmp_path / "run", gan=gan, images=images) as run:
+    with writing.open_run(gan.config, tmp_path / "run", gan=gan, images=images) as run:
         gan.discriminator.main[0].weight.data[0] = float("nan")
         with pytest.raises(ArithmeticError):
             for report in fit(gan, images):
-                tracking.log_report(run, report)
+                writing.log_report(run, report)
         run.wait()
     finding = diagnose(load_run(tmp_path / "run"))[0]
     assert (finding.what, finding.since) == ("divergence", 1)
