@@ -45,8 +45,8 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
     """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1); or as many of each as the Config says.
 
     `real`: images (N, C, S, S) in [-1, 1], which D's updates share; `z`: noise (`noise_per_step`, latent_dim); both on
-    the GAN's device. Returns `STATISTICS` and `HEALTH`, of each player's last update, as scalars on the device: reading one
-    waits for the step.
+    the GAN's device. Returns `STATISTICS` and `HEALTH`, of each player's last update, as scalars on the device: to read
+    one is to wait for the step.
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
     half = torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast)

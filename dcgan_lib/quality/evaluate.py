@@ -42,7 +42,7 @@ class Evaluator:
     """Compares generated images with the real ones of a set: with its test split where that was held out.
 
     `count`: images on either side, as far as there are so many. `classifier` reads attributes; without it what needs
-    them is left out. Everything random has a seed of its own, so that a training goes on as if nothing had been measured.
+    them is left out. Everything random has its own seed, so that a training goes on as if nothing had been measured.
     """
 
     def __init__(

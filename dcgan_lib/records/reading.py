@@ -3,9 +3,7 @@
 `python -m dcgan_lib.runs [folder]` prints them as a table, with the settings in which they differ.
 """
 
-import argparse
 import contextlib
-import sys
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +14,6 @@ from PIL import Image
 
 from dcgan_lib.records.log_files import Journal, Process, find_processes
 from dcgan_lib.records.replay import Replay, to_image
-from dcgan_lib.records.table import printable, table
 
 RECORD = "neptune"  # the folder within a run's own that holds its record
 PLAIN = ".neptune"  # the folder where a plain `neptune.init_run(mode="offline")` keeps the records of all runs
@@ -242,37 +239,3 @@ class RunRecord:
         if name not in names:
             has = ", ".join(str(known) for known in sorted(names)) or "none"
             raise KeyError(f"run {self.run_id} has no {kind} {name!r}; it has {has}")
-
-
-def _without_record(folder: Path) -> list[str]:
-    """A line for each run that ended, or is still, before its record began."""
-    files = sorted([*folder.glob("*/config.json"), *folder.glob("*/notebook.ipynb")])  # the notebook, where both are
-    begun = {file.parent: file for file in files if not _has_record(file.parent)}
-    return [f"{run.name}: failed, or only just begun: no record, see {file}" for run, file in begun.items()]
-
-
-def main() -> None:
-    """The command line; exit code 1 for a folder that there isn't."""
-    parser = argparse.ArgumentParser(prog="python -m dcgan_lib.runs", description="Print the runs in a folder.")
-    parser.add_argument("folder", nargs="?", default="runs")
-    folder = Path(parser.parse_args().folder)
-    if not folder.is_dir():
-        wrong = "is a file" if folder.exists() else "does not exist"
-        sys.exit(f"{folder} {wrong}: train first, or give the folder that holds the runs")
-    records, lost = load_runs(folder), _without_record(folder)
-    if records:
-        print(table(records))
-    elif not lost:
-        print(f"no runs in {folder}: train first, or give the folder that holds them")
-    for line in lost:
-        print(printable(line))
-    for record in records:
-        problems = record._problems_met()  # not those that only reading every point would show
-        for problem in problems[:5]:
-            print(printable(f"{record.run_id}: {problem}"))
-        if len(problems) > 5:
-            print(printable(f"{record.run_id}: and {len(problems) - 5} more"))
-
-
-if __name__ == "__main__":
-    main()

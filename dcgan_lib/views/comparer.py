@@ -48,7 +48,7 @@ class RunComparer:
         self.folder = Path(folder)
         self.most = most
         self.records = load_runs(self.folder)
-        self.matching = comparison.select(self.records, query)
+        self.matching = select(self.records, query)
         self.wanted_runs = self._newest()
         self.wanted_series = comparison.listed(series)
         comparison.check_paths(self.matching, self.wanted_series)
@@ -128,12 +128,12 @@ class RunComparer:
         chosen, (by, smooth, goal) = self.chosen, self._static
         if not chosen:
             return
-        paths = self._to_draw(comparison.number_series(chosen))
+        paths = self._to_draw(number_series(chosen))
         display(HTML(fragments.differences(chosen)))
         for side_by_side in (False, True) if len(chosen) > 1 else (False,):
             display(fragments.figure_shown(comparison.overlay(chosen, paths, by, smooth, side_by_side)))
         display(HTML(fragments.best(chosen, paths, goal, smooth)))
-        for path in comparison.image_series(chosen):
+        for path in image_series(chosen):
             grids = comparison.grids_side_by_side(chosen, path, comparison.common_step(chosen, path), width=8)
             display(fragments.figure_shown(grids))
 
@@ -207,7 +207,7 @@ class RunComparer:
     def _filter(self, choose: bool) -> None:
         """Match the runs anew; `choose` takes the newest where none of those wanted is left."""
         try:
-            self.matching = comparison.select(self.records, self.controls.filter.value)
+            self.matching = select(self.records, self.controls.filter.value)
             self.controls.error.value = ""
         except ValueError as error:
             self.controls.error.value = fragments.line(str(error), "error")
@@ -221,13 +221,13 @@ class RunComparer:
         controls, chosen = self.controls, self.chosen
         rows = [
             (f"{label} · {record.state}, {record.steps:,} steps", record.run_id)
-            for label, record in zip(shortened(comparison.labels(self.matching)), self.matching, strict=True)
+            for label, record in zip(shortened(run_labels(self.matching)), self.matching, strict=True)
         ]
         offer(controls.runs, rows, tuple(record.run_id for record in chosen))
-        paths = comparison.number_series(chosen)
+        paths = number_series(chosen)
         drawn = self._to_draw(paths)
         offer(controls.series, [(path, path) for path in paths], tuple(drawn))
-        images = comparison.image_series(chosen)
+        images = image_series(chosen)
         path = controls.images.value if controls.images.value in images else next(iter(images), None)
         offer(controls.images, [(path, path) for path in images], path)
         controls.images.layout.display = None if len(images) > 1 else "none"
@@ -255,7 +255,7 @@ class RunComparer:
     def _show_grids(self, chosen: list[RunRecord]) -> None:
         controls, path = self.controls, self.controls.images.value
         cells = []
-        for label, record in zip(comparison.labels(chosen), chosen, strict=True) if self.steps else ():
+        for label, record in zip(run_labels(chosen), chosen, strict=True) if self.steps else ():
             if record.run_id not in self._cells:
                 picture = ipywidgets.Image(format="jpeg", layout={"width": "100%"})
                 self._cells[record.run_id] = ipywidgets.VBox([ipywidgets.HTML(), picture])

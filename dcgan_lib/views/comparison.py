@@ -3,9 +3,7 @@
 import difflib
 import itertools
 import math
-import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 
@@ -16,9 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from dcgan_lib.records.reading import SETTINGS, RunRecord
-from dcgan_lib.records.table import shortened
-from dcgan_lib.settings import did_you_mean
+from dcgan_lib.records.reading import RunRecord
+from dcgan_lib.records.table import number_series, shortened, steps_per_epoch
 from dcgan_lib.views.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, smoothed, tidy
 
 AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over
@@ -27,89 +24,6 @@ GOALS = ("min", "max")
 #: One colour a run: Okabe and Ito's, their yellow, too pale for a line on white, left for a grey.
 RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 LINE_STYLES = ("-", "--", ":", "-.")  # one a series
-
-_BESIDE_SETTINGS = ("sys/", "monitoring/", "training/")  # fields that tell of a run's course, not of how it was set up
-
-
-def labels(records: Sequence[RunRecord]) -> list[str]:
-    """A name for each run by which it can be told from the others: its own, with its id where several share it."""
-    uses = Counter(record.name for record in records)
-    return [r.name if uses[r.name] == 1 or r.name == r.run_id else f"{r.name} ({r.run_id})" for r in records]
-
-
-def number_series(records: Iterable[RunRecord]) -> list[str]:
-    """Paths of the series that can be drawn as curves, of any of the runs."""
-    names = {path for r in records for path in r.series_names if not isinstance(r.last(path)[1], str)}
-    return sorted(names)
-
-
-def settings_of(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """How each run was set up, a row a run: settings under their own names, other fields under their paths.
-
-    Tags, times and results (`sys/`, `monitoring/`, `training/`) are left out; what a run doesn't have is NaN.
-    """
-    rows = []
-    for record in records:
-        fields = {k: v for k, v in record.fields.items() if not k.startswith((*_BESIDE_SETTINGS, SETTINGS))}
-        rows.append(record.settings | fields)
-    return pd.DataFrame(rows, index=pd.Index(labels(records), name="run"), dtype=object)
-
-
-def runs_table(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """All that runs can be picked and sorted by, a row a run: name, state, steps and tags (one text, words apart),
-    then the columns of `settings_of`, then the last value of each series of numbers, under its path.
-    """
-    rows = []
-    for record in records:
-        about = {"name": record.name, "state": record.state, "steps": record.steps}
-        about["tags"] = " ".join(sorted(record.tags))
-        rows.append(about | {path: record.last(path)[1] for path in number_series([record])})
-    results = pd.DataFrame(rows, index=pd.Index(labels(records), name="run"), columns=None if rows else ["name"])
-    table = settings_of(records)
-    places = 4 if rows else 1
-    return pd.concat([results.iloc[:, :places], table, results.iloc[:, places:]], axis=1).infer_objects()
-
-
-def select(records: Sequence[RunRecord], query: str = "") -> list[RunRecord]:
-    """The runs whose row in `runs_table` fulfils a condition in pandas' words, in their order; all for "".
-
-    `epochs > 5 and state == "finished"`, `tags.str.contains("width")`, `name in ["a", "b"]`, and with backticks
-    around a path `metrics/swd`. Raises `ValueError` with one line for a condition that pandas can't evaluate.
-    """
-    if not query.strip() or not records:
-        return list(records)
-    table = runs_table(records)
-    table.index = pd.RangeIndex(len(table), name="run")
-    try:
-        holds = table.eval(query, engine="python", local_dict={}, global_dict={})
-        return [record for record, chosen in zip(records, holds.astype("boolean").fillna(False), strict=True) if chosen]
-    except Exception as error:  # pandas evaluates it as Python, which may raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        unknown = re.match(r"name '(.+)' is not defined", reason)
-        advice = (
-            did_you_mean(unknown[1], list(table)) if unknown else '; for example: epochs > 5 and state == "finished"'
-        )
-        raise ValueError(f"the filter {query!r} can't be evaluated: {reason}{advice}") from error
-
-
-def differing(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """The columns of `settings_of` in which the runs are not all alike; none for a single run.
-
-    Of a setting that `environment/` repeats (`seed`, `device`) the repetition is left out.
-    """
-    table = settings_of(records)
-    columns = [name for name in table if table[name].nunique(dropna=False) > 1]
-    kept = []
-    for name in columns:
-        setting = name.removeprefix("environment/")
-        if setting == name or setting not in columns or not table[name].equals(table[setting]):
-            kept.append(name)
-    return table[kept]
-
-
-def image_series(records: Iterable[RunRecord]) -> list[str]:
-    """Paths of the series of images of any of the runs."""
-    return sorted({path for record in records for path in record.image_names})
 
 
 def curve(record: RunRecord, path: str, by: str = "step") -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +59,7 @@ def best(records: Sequence[RunRecord], paths: str | Sequence[str], goal: str = "
     check_paths(records, paths)
     rows = []
     for path in paths:
-        for label, record in zip(labels(records), records, strict=True):
+        for label, record in zip(run_labels(records), records, strict=True):
             if path not in number_series([record]):
                 continue
             steps, values = curve(record, path)
@@ -192,7 +106,7 @@ def overlay(
     for axes in panels[len(records) :] if side_by_side else ():
         axes.axis("off")
 
-    names = labels(records)
+    names = run_labels(records)
     short = dict(zip(names, shortened(names), strict=True))
     drawn, missing = {}, []
     for index, (label, record) in enumerate(zip(names, records, strict=True)):
@@ -270,24 +184,13 @@ def grids_side_by_side(records: Sequence[RunRecord], path: str, step: int, width
     Raises `ValueError` where no run has such pictures, or none so early.
     """
     check_paths(records, [path], "images")
-    pairs = zip(shortened(labels(records)), images_at(records, path, step), strict=True)
+    pairs = zip(shortened(run_labels(records)), images_at(records, path, step), strict=True)
     pictures = [(f"{label}, step {shown[0]:,}", shown[1]) for label, shown in pairs if shown]
     if not pictures:
         raise ValueError(f"no run has a picture in {path} at step {step} or before: choose one of image_steps")
     columns = columns_for(len(pictures))
     wrapped = [(_wrapped(title, int(10 * width / columns)), picture) for title, picture in pictures]
     return picture_row(wrapped, width, columns)
-
-
-def steps_per_epoch(record: RunRecord) -> int:
-    """Steps in which a run sees each image once; `ValueError` where its record doesn't say."""
-    counts = []
-    for path in ("config/dataset/size", SETTINGS + "batch_size"):
-        value = record.fields.get(path)
-        if not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"run {record.name} has no epochs: its {path} is {value}; draw it by step")
-        counts.append(value)
-    return math.ceil(counts[0] / (counts[1] * record.settings.get("d_updates", 1)))
 
 
 def _wrapped(text: str, width: int = 30) -> str:

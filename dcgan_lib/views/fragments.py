@@ -47,7 +47,7 @@ def differences(records: Sequence[RunRecord]) -> str:
     """`compare.differing` as a table under a title, or a line that says that nothing does; empty for a single run."""
     if len(records) < 2:
         return ""
-    table = comparison.differing(records)
+    table = differing(records)
     if table.empty:
         return "<h4>What differs <small>nothing in settings, data and environment</small></h4>"
     return _titled("What differs", "of settings, data and environment", table.reset_index())

@@ -47,21 +47,21 @@ def plain(tmp_path_factory):
 
 
 def test_only_what_differs_is_shown_and_what_a_run_lacks_is_absent(records, plain):
-    assert list(comparison.differing(records)) == ["epochs", "seed"]  # and environment/seed is no second column
-    assert comparison.differing(records).loc["long"].tolist() == [10, 1]
-    table = comparison.differing([*records, plain])
+    assert list(differing(records)) == ["epochs", "seed"]  # and environment/seed is no second column
+    assert differing(records).loc["long"].tolist() == [10, 1]
+    table = differing([*records, plain])
     assert table.loc[plain.name, "params/lr"] == 0.1
     assert pd.isna(table.loc["short", "params/lr"])
     assert pd.isna(table.loc[plain.name, "epochs"])
     assert not [name for name in table if name.startswith(("sys/", "monitoring/", "training/"))]
-    assert comparison.differing(records[:1]).empty
+    assert differing(records[:1]).empty
 
 
 def test_runs_that_share_a_name_can_be_told_apart(tmp_path):
     write_run(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")
     write_run(tmp_path / "a")
-    assert sorted(comparison.labels(load_runs(tmp_path))) == ["a", "a (b)"]
+    assert sorted(run_labels(load_runs(tmp_path))) == ["a", "a (b)"]
 
 
 def test_a_curve_is_drawn_over_steps_epochs_or_minutes(records):
@@ -95,7 +95,7 @@ def test_a_run_that_does_not_say_its_epochs_is_told_in_one_line(plain):
         comparison.curve(plain, "train/loss", "epoch")
     with pytest.raises(ValueError, match="holds texts"):
         comparison.curve(plain, "notes")
-    assert comparison.number_series([plain]) == ["train/loss"]
+    assert number_series([plain]) == ["train/loss"]
 
 
 def test_the_best_value_is_told_with_its_step(records, plain):
