@@ -5,11 +5,14 @@ import os
 import pickle
 import random
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # imported where it is used: whoever only writes a small file does not wait for it
+    import torch
 
 
 class CheckpointError(ValueError):
@@ -22,30 +25,53 @@ def save(path: str | Path, **parts: Any) -> None:
     A part is anything with a `state_dict()`, or plain numbers, strings, tensors, and lists and dicts of them.
     Raises `OSError` in one line where the disk won't take it; the file that was there stays as it was.
     """
+    import torch
+
     path = Path(path)
     state = {name: part.state_dict() if hasattr(part, "state_dict") else part for name, part in parts.items()}
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
+        write_whole(path, lambda file: torch.save(state, file))
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as a RuntimeError
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         kept = f"the checkpoint before it is intact in {path}" if path.exists() else "none was there before"
         reason = str(error).splitlines()[0]
         raise OSError(f"could not write {path}: {reason}; {kept}. Free some space or choose another folder") from error
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
+def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], Any]) -> None:
+    """Write a file beside its place, sync it, and rename it: `path` is the old file or the new one, never half of one.
+
+    content: text (UTF-8), bytes, or a function that writes to the open file.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # make the renaming itself durable; on Windows a folder cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def load(path: str | Path, device: "str | torch.device" = "cpu") -> dict[str, Any]:
     """Read the parts that `save` wrote, tensors on `device`: name → state.
 
     Raises `FileNotFoundError`, or `CheckpointError` for a file that was cut short or that carries code: only tensors
     and plain values are ever read (`weights_only=True`), so a checkpoint from a stranger can do no harm.
     """
+    import torch
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train first, or give the path of a checkpoint.pt")
@@ -62,6 +88,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]
 
 def random_states() -> dict[str, Any]:
     """The states of every global random source: Python's, NumPy's, PyTorch's on the CPU and on each GPU."""
+    import torch
+
     _, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy state is the one that user code draws from
     return {
         "python": random.getstate(),
@@ -73,19 +101,11 @@ def random_states() -> dict[str, Any]:
 
 def set_random_states(states: dict[str, Any]) -> None:
     """Put back what `random_states` took; GPUs that are not there now are left out."""
+    import torch
+
     random.setstate(states["python"])
     keys, *rest = states["numpy"]
     np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
     torch.set_rng_state(states["torch"].cpu())
     for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(state.cpu(), index)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself durable, where a folder can be opened (everywhere but on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -11,6 +11,7 @@ import yaml
 
 from dcgan_lib.settings import did_you_mean, read_yaml
 
+FACES = "data/faces"  # where the course's own portraits are painted
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 PRECISIONS = ("fp32", "bf16", "auto")
 ARCHITECTURES = ("dcgan", "minimal")
@@ -63,7 +64,7 @@ class Config:
     """
 
     # Data
-    data: str = "data/faces"  # a zip, or a folder of images of any depth
+    data: str = FACES  # a zip, or a folder of images of any depth
     image_size: int = 64  # pixels a side: 16, 32, 64, 128 or 256
     channels: int = 3  # 3 for colour, 1 for grey
     max_images: int = 0  # use the first so many images; 0: all of them

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from dcgan_lib.config import FACES, Config
+from dcgan_lib.faces import draw_faces
 from dcgan_lib.images import files
 from dcgan_lib.images.decoding import first_of, write_images
 
@@ -141,6 +143,16 @@ def prepare(
             stacklevel=2,
         )
     return prepared
+
+
+def load_images(config: Config, progress: Callable[..., Iterable] = partial(tqdm, disable=None)) -> ImageSet:
+    """The images that a Config asks for, prepared; the portraits in "data/faces" are painted first if they are missing.
+
+    Raises what `prepare` raises. `progress` as there.
+    """
+    if config.data == FACES:
+        draw_faces(config.data, progress=progress)
+    return prepare(config.data, config.image_size, config.channels, config.max_images, progress=progress)
 
 
 def _build(
