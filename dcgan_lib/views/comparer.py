@@ -9,9 +9,8 @@ from typing import Any
 import ipywidgets
 from IPython.display import HTML, display
 
-from dcgan_lib.records.export import export
 from dcgan_lib.records.reading import RunRecord, load_runs
-from dcgan_lib.records.table import shortened
+from dcgan_lib.records.table import image_series, number_series, run_labels, select, shortened
 from dcgan_lib.views import comparison, fragments
 from dcgan_lib.views.controls import Controls, move, offer
 from dcgan_lib.views.front_end import Repeater, has_front_end
@@ -195,6 +194,8 @@ class RunComparer:
         if not chosen:
             controls.exported.value = fragments.line("choose a run first", "error")
             return
+        from dcgan_lib.records.export import export
+
         home = self.folder.parent if self.folder.name == ".neptune" else self.folder
         options = (controls.axis.value, controls.smooth.value, controls.goal.value, controls.panels.value)
         step = self.steps[controls.step.value] if self.steps else None

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from dcgan_lib.records.reading import RunRecord
-from dcgan_lib.records.table import number_series, shortened, steps_per_epoch
+from dcgan_lib.records.table import number_series, run_labels, shortened, steps_per_epoch
 from dcgan_lib.views.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, smoothed, tidy
 
 AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from dcgan_lib.images.grid import jpeg
 from dcgan_lib.records.reading import RunRecord
+from dcgan_lib.records.table import differing
 from dcgan_lib.records.writing import PATHS
 from dcgan_lib.views import comparison
 from dcgan_lib.views.plots import rendered
