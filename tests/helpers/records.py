@@ -1,20 +1,53 @@
 """Records for the tests to read: written by the real client, or a line at a time."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
 
-LOSS = "training/batch/Gloss"
+LOSS_D, LOSS_G, GRIDS = "training/batch/Dloss", "training/batch/Gloss", "images/fixed_noise"
 
 
-def write_run(folder: Path, steps: range = range(10), **settings: Any) -> None:
-    """A run with one series, whose value at a step is the step itself."""
-    with writing.open_run(Config(**settings), folder) as run:
-        run[LOSS].extend([float(step) for step in steps], steps=list(steps))
+class TwentyImages:
+    """As much of an `ImageSet` as a record keeps."""
+
+    source = "memory"
+    fingerprint = "of twenty images"
+
+    def rows(self, hold_out: bool = False) -> range:
+        return range(18 if hold_out else 20)
+
+
+def write_run(
+    folder: Path,
+    points: int = 10,
+    *,
+    grids: Sequence[int] = (),
+    tags: Sequence[str] = (),
+    state: str = "finished",
+    level: float = 0.0,
+    **settings: Any,
+) -> None:
+    """A run whose D loss at a step is `level` and the step itself; G's is 100 higher; its grids are grey: the step."""
+    config = Config(**{"batch_size": 8} | settings)
+    with writing.open_run(config, folder, images=TwentyImages(), tags=tags) as run:
+        add_points(run, range(1, points + 1), level)
+        for step in grids:
+            writing.log_images(run, Image.new("RGB", (16, 16), (step, step, step)), step)
+        run["training/state"] = state
+
+
+def add_points(run: Any, steps: range, level: float = 0.0) -> None:
+    """Log these steps of both losses, as `write_run` does."""
+    if steps:
+        run[LOSS_D].extend([level + step for step in steps], steps=list(steps))
+        run[LOSS_G].extend([level + step + 100 for step in steps], steps=list(steps))
 
 
 def append(file: Path, *lines: str | bytes) -> None:
@@ -29,7 +62,7 @@ def operation(version: int, at: float = 0.0, **content: Any) -> str:
     return json.dumps({"obj": content, "version": version, "at": at}) + "\n"
 
 
-def point(version: int, value: Any, step: Any, at: float = 0.0, path: str = LOSS) -> str:
+def point(version: int, value: Any, step: Any, at: float = 0.0, path: str = LOSS_G) -> str:
     """A line with one point of a series of numbers."""
     values = [{"value": value, "step": step, "ts": at}]
     return operation(version, at, type="LogFloats", path=path.split("/"), values=values)

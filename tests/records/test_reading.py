@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.records import LOSS, append, operation, point, write_run
+from helpers.records import LOSS_G, append, operation, point, write_run
 
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
 from dcgan_lib.records.reading import load_run, load_runs, newest_run
-from dcgan_lib.records.table import table
+from dcgan_lib.records.table import runs_as_text
 
 WRITER = """
 import sys, time
@@ -51,7 +51,7 @@ def original(tmp_path_factory) -> Path:
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     with writing.open_run(Config(), folder) as run:
-        run[LOSS].extend([float(step) for step in range(10)], steps=list(range(10)))
+        run[LOSS_G].extend([float(step) for step in range(10)], steps=list(range(10)))
         run["note"].upload(File.from_content("hello", extension="txt"))
     return folder
 
@@ -74,14 +74,15 @@ def test_a_killed_writer_leaves_a_readable_record_and_the_next_process_goes_on(t
         assert writer.stdout.readline() == "ready\n"
         writer.send_signal(signal.SIGKILL)
     record = load_run(folder)
-    steps = record.series(LOSS)["step"].tolist()
+    steps = record.series(LOSS_G)["step"].tolist()
     assert steps == list(range(1, len(steps) + 1))
     assert 2000 <= len(steps) <= 3000
     assert record.state == "unfinished"
     assert record.problems == []
 
-    write_run(folder, range(1500, 4001))
-    frame = load_run(folder).series(LOSS)
+    with writing.open_run(Config(), folder) as run:
+        run[LOSS_G].extend([float(step) for step in range(1500, 4001)], steps=list(range(1500, 4001)))
+    frame = load_run(folder).series(LOSS_G)
     assert frame["step"].tolist() == list(range(1, 4001))
     assert frame["value"].tolist() == [s / 2 for s in range(1, 1500)] + [float(s) for s in range(1500, 4001)]
 
@@ -110,8 +111,8 @@ def test_every_kind_of_field_is_read(tmp_path):
 def test_the_articles_own_append_without_a_step_is_read(tmp_path):
     with writing.open_run(Config(), tmp_path / "plain") as run:
         for value in (1.5, 2.5, 3.5):
-            run[LOSS].append(value)
-    frame = load_run(tmp_path / "plain").series(LOSS)
+            run[LOSS_G].append(value)
+    frame = load_run(tmp_path / "plain").series(LOSS_G)
     assert list(frame.columns) == ["step", "value", "time", "seconds"]
     assert frame["step"].tolist() == [0, 1, 2]
     assert frame["value"].tolist() == [1.5, 2.5, 3.5]
@@ -129,7 +130,7 @@ def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
     run["config/dataset/path"] = "data/celeba"
     run["config/hyperparameters"] = {"lr": 0.0002, "batch_size": 128, "optimiser": {"beta1": 0.5}}
     for value in (1.5, 2.5, 3.5):
-        run[LOSS].append(value)
+        run[LOSS_G].append(value)
         run["images/fixed_noise"].append(File.as_image(np.full((8, 8, 3), value / 7)))
     run["io_files/artifacts/Generator_arch"].upload("arch.txt")
     run["images/last"].upload(File.as_image(np.zeros((8, 8, 3))))
@@ -143,8 +144,8 @@ def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
         assert record.tags == {"dcgan", "celeba"}
         assert record.fields["config/dataset/path"] == "data/celeba"
         assert record.settings == {"lr": 0.0002, "batch_size": 128, "optimiser/beta1": 0.5}
-        assert record.series(LOSS)[["step", "value"]].to_numpy().tolist() == [[0, 1.5], [1, 2.5], [2, 3.5]]
-        assert (record.last(LOSS), record.steps) == ((2, 3.5), 2)
+        assert record.series(LOSS_G)[["step", "value"]].to_numpy().tolist() == [[0, 1.5], [1, 2.5], [2, 3.5]]
+        assert (record.last(LOSS_G), record.steps) == ((2, 3.5), 2)
         assert record.image_steps("images/fixed_noise") == [0, 1, 2]
         assert record.image("images/fixed_noise", 2).getpixel((0, 0)) == (127, 127, 127)
         assert record.file("images/last").suffix == ".png"
@@ -157,7 +158,7 @@ def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
 def test_an_unfinished_last_line_is_left_out(folder, log):
     append(log, point(900, 1.0, 99)[:60])
     record = load_run(folder)
-    assert len(record.series(LOSS)) == 10
+    assert len(record.series(LOSS_G)) == 10
     assert record.problems == []
 
 
@@ -175,11 +176,11 @@ def test_an_unfinished_last_line_is_left_out(folder, log):
         point(900, 1, "x"),
         point(900, 1, 1e300),
         point(900, 1, float("nan")),
-        operation(900, type="LogStrings", path=LOSS.split("/"), values=[{"value": "1", "step": 50, "ts": 0}]),
+        operation(900, type="LogStrings", path=LOSS_G.split("/"), values=[{"value": "1", "step": 50, "ts": 0}]),
         point(900, 1, 50).split(', "version"')[0] + point(900, 1, 51),
         operation(900, type="LogOther", path=["a"], values=[]),
         operation(900, type="AssignInt", path=["a"], value="x"),
-        operation(900, type="LogFloats", path=LOSS.split("/"), values=[{"value": 1, "step": 50, "ts": 0}, 7]),
+        operation(900, type="LogFloats", path=LOSS_G.split("/"), values=[{"value": 1, "step": 50, "ts": 0}, 7]),
         operation(900, type="AddStrings", path=["sys", "name"], values=["x"]),
         operation([], type="AssignInt", path=["a"], value=1),
     ],
@@ -188,7 +189,7 @@ def test_a_broken_line_is_passed_over_and_named(folder, log, line):
     append(log, line, operation(901, type="AssignInt", path=["after"], value=1))
     record = load_run(folder)
     assert record.fields["after"] == 1
-    assert len(record.series(LOSS)) == 10
+    assert len(record.series(LOSS_G)) == 10
     [problem] = record.problems
     assert problem.startswith(f"{log.relative_to(folder)}, byte ")
 
@@ -197,14 +198,14 @@ def test_operations_written_again_by_a_forked_worker_count_once(folder, log):
     lines = log.read_bytes().splitlines(keepends=True)
     append(log, *[line for line in lines if b"LogFloats" in line])
     append(log, point(902, 1, None), point(902, 1, None))
-    frame = load_run(folder).series(LOSS)
+    frame = load_run(folder).series(LOSS_G)
     assert frame["step"].tolist() == list(range(11))
 
 
 def test_files_follow_each_other_by_number(folder, log):
     for number in (1000, 200):
         append(log.with_name(f"data-{number}.log"), point(number, float(number), 3))
-    assert load_run(folder).series(LOSS)["value"].tolist()[3] == 1000.0
+    assert load_run(folder).series(LOSS_G)["value"].tolist()[3] == 1000.0
 
 
 def test_an_upload_that_climbs_out_of_the_record_is_refused(folder, log, tmp_path):
@@ -258,7 +259,7 @@ def test_foreign_folders_are_passed_over_and_named(folder):
     (folder.parent / "no-run").mkdir()
     (folder.parent / "file.txt").write_text("")
     [record] = load_runs(folder.parent)
-    assert len(record.series(LOSS)) == 10
+    assert len(record.series(LOSS_G)) == 10
     assert len(record.problems) == 2
 
 
@@ -266,7 +267,7 @@ def test_a_run_without_a_readable_record_is_still_listed(tmp_path):
     (tmp_path / "empty/neptune").mkdir(parents=True)
     [record] = load_runs(tmp_path)
     assert (record.fields, record.series_names, record.state) == ({}, [], "unfinished")
-    assert "empty" in table([record])
+    assert "empty" in runs_as_text([record])
 
 
 def test_runs_come_newest_last_and_none_is_told_in_one_line(tmp_path):
@@ -279,34 +280,34 @@ def test_runs_come_newest_last_and_none_is_told_in_one_line(tmp_path):
         write_run(tmp_path / name)
     assert [record.run_id for record in load_runs(tmp_path)] == ["b", "a"]
     assert newest_run(tmp_path).run_id == "a"
-    with pytest.raises(KeyError, match=f"no series 'typo'; it has {LOSS}"):
+    with pytest.raises(KeyError, match=f"no series 'typo'; it has {LOSS_G}"):
         newest_run(tmp_path).series("typo")
 
 
 def test_a_run_is_listed_without_its_points_being_read(folder, log):
     append(log, point(900, "no number", 50), point(901, 2.5, 60))
     record = load_run(folder)
-    assert (record.fields["sys/name"], record.steps, record.last(LOSS)) == ("run", 60, (60, 2.5))
+    assert (record.fields["sys/name"], record.steps, record.last(LOSS_G)) == ("run", 60, (60, 2.5))
     assert "left out" not in listing(folder.parent)
     assert "byte" in record.problems[0]
 
 
 def test_a_long_series_is_read_whole(folder, log):
-    path = json.dumps(LOSS.split("/"))
+    path = json.dumps(LOSS_G.split("/"))
     points = (
         f'{{"obj": {{"type": "LogFloats", "path": {path}, "values": [{{"value": 0.123456789, "step": {step}, '
         f'"ts": 1795301970.75}}]}}, "version": {step + 1000}, "at": 1795301970.75}}\n'
         for step in range(20_000)
     )
     append(log, "".join(points))
-    assert load_run(folder).series(LOSS)["step"].tolist() == list(range(20_000))
+    assert load_run(folder).series(LOSS_G)["step"].tolist() == list(range(20_000))
 
 
 def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
     for seed in (1, 2):
         with writing.open_run(Config(seed=seed, data="/data/" + "long/" * 20), tmp_path / f"seed-{seed}") as run:
             run["training/batch/Dloss"].append(0.5 + seed, step=40)
-            run[LOSS].append(2.25, step=40)
+            run[LOSS_G].append(2.25, step=40)
     lines = listing(tmp_path).splitlines()
     assert lines[0].split() == ["created", "(UTC)", "steps", "loss_d", "loss_g", "state", "seed"]
     assert [line.split()[0] for line in lines[1:]] == ["seed-1", "seed-2"]

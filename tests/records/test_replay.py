@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.records import LOSS, append, operation, point, write_process
+from helpers.records import LOSS_G, append, operation, point, write_process
 
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
 from dcgan_lib.records.reading import RunRecord, load_run, load_runs
-from dcgan_lib.records.table import table
+from dcgan_lib.records.table import runs_as_text
 
 IMAGES = "images/fixed_noise"
 
@@ -40,7 +40,7 @@ def original(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     with writing.open_run(Config(), folder, tags=["a"]) as run:
         for step in range(1, 40, 3):
-            run[LOSS].extend([step / 2] * 3, steps=[step, step + 1, step + 2])
+            run[LOSS_G].extend([step / 2] * 3, steps=[step, step + 1, step + 2])
             run["plain"].append(step)
             run["words"].append("naïve", step=step)
             run["training/state"] = "running" if step % 2 else "finished"
@@ -69,14 +69,14 @@ def test_a_record_is_read_on_at_whatever_byte_its_writer_has_come_to(original, t
 def test_refresh_finds_new_files_and_new_processes(tmp_path):
     log = write_process(tmp_path / "neptune", "first", point(1, 1.0, 1))
     record = load_run(tmp_path)
-    assert record.last(LOSS) == (1, 1.0)
+    assert record.last(LOSS_G) == (1, 1.0)
     assert not record.refresh()
     append(log.with_name("data-2.log"), point(2, 2.0, 2))
     assert record.refresh()
-    assert record.last(LOSS) == (2, 2.0)
+    assert record.last(LOSS_G) == (2, 2.0)
     write_process(tmp_path / "neptune", "second", point(1, 3.0, 3), created=10)
     assert record.refresh()
-    assert record.series(LOSS)["value"].tolist() == [1.0, 2.0, 3.0]
+    assert record.series(LOSS_G)["value"].tolist() == [1.0, 2.0, 3.0]
     assert record.problems == []
 
 
@@ -117,19 +117,19 @@ def test_what_a_resumed_training_gave_up_is_left_out(tmp_path):
     resumed = operation(1, type="AssignInt", path=["training", "resumed_at"], value=6)
     log = write_process(record, "2", resumed, created=10)
     run = load_run(tmp_path)
-    assert (run.steps, run.last(LOSS)) == (6, (6, 6.0))
-    assert run.series(LOSS)["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert (run.steps, run.last(LOSS_G)) == (6, (6, 6.0))
+    assert run.series(LOSS_G)["step"].tolist() == [1, 2, 3, 4, 5, 6]
     assert run.image_steps(IMAGES) == [4]
-    assert run.series_names == [LOSS]
+    assert run.series_names == [LOSS_G]
 
     append(log, point(2, 70.0, 7), point(3, 80.0, 8))
     assert run.refresh()
-    assert run.series(LOSS)["value"].tolist() == [1, 2, 3, 4, 5, 6, 70, 80]
-    assert (run.steps, run.last(LOSS)) == (8, (8, 80.0))
+    assert run.series(LOSS_G)["value"].tolist() == [1, 2, 3, 4, 5, 6, 70, 80]
+    assert (run.steps, run.last(LOSS_G)) == (8, (8, 80.0))
     write_process(record, "3", resumed.replace("6", "2"), point(2, 300.0, 3), created=20)
     for again in (load_run(tmp_path), run):
         again.refresh()
-        assert again.series(LOSS)["value"].tolist() == [1, 2, 300]
+        assert again.series(LOSS_G)["value"].tolist() == [1, 2, 300]
         assert again.steps == 3
 
 
@@ -139,14 +139,14 @@ def test_seconds_leave_out_the_pauses_between_processes(tmp_path):
     write_process(record, "2", point(1, 1.0, 3, at=5005.0), created=5000)
     write_process(record, "side by side", point(1, 1.0, 4, at=5009.0), created=5002)
     write_process(record, "3", point(1, 1.0, 5, at=9001.0), created=9000)
-    frame = load_run(tmp_path).series(LOSS)
+    frame = load_run(tmp_path).series(LOSS_G)
     assert frame["seconds"].tolist() == [10, 30, 35, 39, 40]
     assert frame["time"].iloc[0].timestamp() == 1010.0
 
 
 def test_a_point_without_a_time_of_its_own_has_no_seconds_either(tmp_path):
     write_process(tmp_path / "neptune", "1", point(1, 1.0, 1, at=float("nan")), point(2, 1.0, 2, at=1e300))
-    frame = load_run(tmp_path).series(LOSS)
+    frame = load_run(tmp_path).series(LOSS_G)
     assert frame["time"].isna().all()
     assert len(frame) == 2
 
@@ -203,7 +203,7 @@ def test_a_file_that_is_none_is_passed_over(tmp_path, name, how):
     hinder(write_process(tmp_path / "neptune", "1", point(1, 1.0, 1)).with_name(name), how)
     write_process(tmp_path / "neptune", "2", point(1, 2.0, 2), created=1)
     record = load_run(tmp_path)
-    assert record.last(LOSS) == (2, 2.0)
+    assert record.last(LOSS_G) == (2, 2.0)
     expected = how not in ("missing", "[]", '{"createdAt": 5}', "[" * 100_000) if name == "data-1.log" else True
     assert bool(record.problems) == expected  # a log without a whole line is one that is being written
     assert not record.refresh()
@@ -242,4 +242,4 @@ def test_whatever_happens_to_its_bytes_a_record_is_read(original, tmp_path):
         append(log, content[half:])
         record.refresh()
         assert str(everything(record)) == str(everything(load_run(folder)))
-    table([record])
+    runs_as_text([record])
