@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from dcgan_lib import checkpoint
 from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.config import COMPUTING, REPORTING, Config
+from dcgan_lib.settings import RETIRED, modernise
 from dcgan_lib.data import ImageSet
+from dcgan_lib.images.augment import augment
 from dcgan_lib.models.dcgan import Discriminator, Generator, init_weights
 from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
 
@@ -21,7 +23,9 @@ AVERAGED_SHARE = 0.02  # of the images seen, that the half-life of the averaged 
 def make_networks(config: Config) -> tuple[nn.Module, nn.Module]:
     """The generator and the discriminator that a Config describes, before DCGAN's own initialisation."""
     if config.architecture == "minimal":
-        return MinimalGenerator(config.channels, config.latent_dim), MinimalDiscriminator(config.channels)
+        size = {"channels": config.channels, "kernel": config.minimal_kernel}
+        generator = MinimalGenerator(**size, latent_dim=config.latent_dim, width=config.generator_width)
+        return generator, MinimalDiscriminator(**size, width=config.discriminator_width)
     size = {"image_size": config.image_size, "channels": config.channels}
     discriminator = Discriminator(
         **size,
@@ -42,7 +46,7 @@ class GAN:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.device = choose_device(config.device)
-        self.autocast = choose_precision(config.precision, self.device) == "bf16"
+        self.half_precision = choose_precision(config.precision, self.device) == "bf16"
         with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
             torch.default_generator.manual_seed(config.seed)  # spectral norm keeps a drawn vector
             generator, discriminator = make_networks(config)
@@ -63,7 +67,7 @@ class GAN:
         self.measured_at: int | None = None  # the step for which the averaged generator's statistics stand
 
         adam = {"betas": (config.beta1, config.beta2), "fused": self.device.type in {"cpu", "cuda"}}
-        adam["capturable"] = self.device.type == "cuda"  # its count of steps on the GPU, for `GraphedStep`
+        adam["capturable"] = self.device.type == "cuda" and config.cuda_graphs  # its count of steps on the GPU
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate_g, **adam)
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate_d, **adam)
         self.step = 0
@@ -77,6 +81,23 @@ class GAN:
         draw = torch.randn if self.config.noise == "normal" else torch.rand
         z = draw(count, self.config.latent_dim, generator=random, device=random.device)
         return z if self.config.noise == "normal" else 2 * z - 1
+
+    def generate(self, z: Tensor) -> Tensor:
+        """G's images (N, channels, size, size) of z (N, latent_dim) as training has them, in the run's precision."""
+        with self._autocast():
+            return self.generator(z)
+
+    def discriminate(self, images: Tensor) -> Tensor:
+        """D's logits (N,) of images as training has them: augmented where the Config says so, in the run's precision.
+
+        They come in float32 at least: in bf16 a sigmoid has three digits, and its logarithm fewer.
+        """
+        with self._autocast():
+            logits = self.discriminator(augment(images, self.random) if self.config.augment else images)
+        return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half_precision)
 
     @torch.no_grad()
     def sample(self, z: Tensor | None = None) -> Tensor:
@@ -124,7 +145,7 @@ class GAN:
 
     @torch.no_grad()
     def fit_statistics(self) -> None:
-        """Measure BatchNorm's statistics of the averaged generator anew, on `MEASURED` noise vectors of its own.
+        """Measure BatchNorm's statistics of the averaged generator again, on `MEASURED` noise vectors of its own.
 
         Those of the current generator, averaged as the weights are, are not what these weights make of noise: the
         images come out blurred and off in tone (Izmailov et al. 2018, section 3, say the same of averaged classifiers).
@@ -134,7 +155,7 @@ class GAN:
         for layer in layers:
             layer.reset_running_stats()
             layer.momentum = None  # one batch: its own mean and variance
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+        with self._autocast():
             self.averaged.train()(z)
         self.measured_at = self.step
 
@@ -180,10 +201,10 @@ class GAN:
         checkpoint.save(path, gan=self, **parts)
 
     def resume(self, path: str | Path, images: ImageSet | None = None) -> Self:
-        """Go on from a checkpoint exactly where it was made, global random states included; gives the GAN back.
+        """Go on from a checkpoint exactly where it was made, global random states included; returns the GAN.
 
-        Raises `checkpoint.CheckpointError` where it was made with other settings or from other images. Settings of
-        reporting and the number of epochs may differ.
+        Raises `checkpoint.CheckpointError` where it was made with other settings or from other images, `ValueError`
+        where with a setting that is gone. Settings of reporting and the number of epochs may differ.
         """
         state = _load_gan(path, self.device)
         other = Config.from_dict(state["config"])
@@ -203,7 +224,8 @@ class GAN:
     def load(cls, path: str | Path, device: str = "auto") -> Self:
         """The GAN of a checkpoint, on any device, to draw images with; global random states stay as they are."""
         state = _load_gan(path, "cpu")
-        gan = cls(Config.from_dict(state["config"] | {"device": device}))
+        settings = {name: value for name, value in modernise(state["config"]).items() if name not in RETIRED}
+        gan = cls(Config.from_dict(settings | {"device": device}))
         gan.load_state_dict(state["gan"])
         return gan
 
@@ -213,5 +235,5 @@ def _load_gan(path: str | Path, device: str | torch.device) -> dict[str, Any]:
     state = checkpoint.load(path, device)
     if not isinstance(state, dict) or not {"config", "gan", "random", "images"} <= state.keys():
         advice = "plain weights go into gan.generator.load_state_dict(), without a 'module.' before their names"
-        raise checkpoint.CheckpointError(f"{path} is no checkpoint of GAN.save; {advice}")
+        raise checkpoint.CheckpointError(f"{path} is not a checkpoint of GAN.save; {advice}")
     return state

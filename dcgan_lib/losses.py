@@ -54,24 +54,22 @@ def least_squares_generator_loss(fake_logits: Tensor) -> Tensor:
     return (fake_logits - 1).square().mean() / 2
 
 
-def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
+def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """What D minimises: max(0, 1 - logit) on real images and max(0, 1 + logit) on fakes, each averaged over its batch.
 
     Logits of shape (N,), in float32 at least; a scalar (Lim & Ye 2017; Miyato et al. 2018, eq. 16). An image that D
-    judges rightly by a margin of 1 teaches it nothing more. There are no labels: `ValueError` where they are smoothed.
+    judges rightly by a margin of 1 teaches it nothing more.
     """
-    _no_labels("hinge", label_smoothing)
     return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
 
 
-def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """What a critic minimises: its mean output on fakes less that on real images (Arjovsky et al. 2017, algorithm 1).
+def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """What a critic minimises: its mean output on fakes minus that on real images (Arjovsky et al. 2017, algorithm 1).
 
-    Outputs of shape (N,); a scalar. Turned round, it estimates the distance of the two distributions, as long as the
+    Outputs of shape (N,); a scalar. Its negative estimates the distance of the two distributions, as long as the
     critic's slope is held near 1 by `gradient_penalty`, or roughly bounded by spectral norm, both in a D without
-    BatchNorm; else it falls for ever. There are no labels: `ValueError` where they are smoothed.
+    BatchNorm; otherwise it falls for ever.
     """
-    _no_labels("wasserstein", label_smoothing)
     return fake_logits.mean() - real_logits.mean()
 
 
@@ -81,11 +79,6 @@ def critic_generator_loss(fake_logits: Tensor) -> Tensor:
     Logits (N,); a scalar.
     """
     return -fake_logits.mean()
-
-
-def _no_labels(objective: str, label_smoothing: float) -> None:
-    if label_smoothing:
-        raise ValueError(f"label_smoothing is {label_smoothing}, but {objective} has no labels: set it to 0")
 
 
 def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
@@ -123,7 +116,9 @@ def _slopes(logits: Tensor, images: Tensor) -> Tensor:
 
 
 class Objective(NamedTuple):
-    """What D minimises, of (real_logits, fake_logits, label_smoothing), and what G minimises, of (fake_logits).
+    """What D minimises, of (real_logits, fake_logits), and what G minimises, of (fake_logits).
+
+    Where there are labels, D's also takes `label_smoothing`.
 
     `output` makes what is shown as D(x) of a logit: the logit itself (`torch.clone`) where it is taught to be 1 or 0,
     or has no scale. `boundary` is the D(x) above which D says 'real', None where there is none.

@@ -3,12 +3,12 @@
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 
 from dcgan_lib.compute.cuda_graph import GraphedStep
 from dcgan_lib.compute.device import keep_freed_memory
@@ -17,105 +17,80 @@ from dcgan_lib.compute.interrupts import stop_requests
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, epoch_order
 from dcgan_lib.gan import GAN
-from dcgan_lib.images.augment import augment
+from dcgan_lib.health import HEALTH, STATISTICS, measure
 from dcgan_lib.losses import OBJECTIVES, between, gradient_penalty, r1_penalty
 
-#: What the articles watch: both losses, D(x), and D(G(z)) before and after D's update.
-STATISTICS = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
 
-#: What else a step tells: the shares of real images and of fakes that D judges rightly, the lengths of both gradients,
-#: the share of the fakes' pixel values at the ends of the range, how much the fakes differ from each other as a
-#: multiple of how much the real images do, and the darkest and brightest value in the real ones.
-HEALTH = (
-    "accuracy_real",
-    "accuracy_fake",
-    "gradient_d",
-    "gradient_g",
-    "saturation",
-    "variety",
-    "real_low",
-    "real_high",
-)
+class Step(NamedTuple):
+    """What a step did, of each player's last update; nothing of it requires a gradient."""
 
-RECORDED = STATISTICS + HEALTH
-SATURATED = 0.99  # from there on tanh lets next to no gradient through
+    loss_d: Tensor  # scalars
+    loss_g: Tensor
+    real_logits: Tensor  # (N,) of `real`, before D's update
+    fake_logits: Tensor  # (N,) of `fake`, before D's update
+    fake_logits_after: Tensor  # (N,) of `fake`, after D's update and before G's
+    real: Tensor  # (N, C, S, S)
+    fake: Tensor
 
 
-def train_step(gan: GAN, real: Tensor, z: Tensor) -> dict[str, Tensor]:
+def train_step(gan: GAN, real: Tensor, z: Tensor) -> Step:
     """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1); or as many of each as the Config says.
 
     `real`: images (N, C, S, S) in [-1, 1], which D's updates share; `z`: noise (`noise_per_step`, latent_dim); both on
-    the GAN's device. Returns `STATISTICS` and `HEALTH`, of each player's last update, as scalars on the device: to read
-    one is to wait for the step.
+    the GAN's device.
+    """
+    noise = iter(z.split(math.ceil(len(real) / gan.config.d_updates)))
+    for images in real.chunk(gan.config.d_updates):
+        fake = gan.generate(next(noise)[: len(images)])
+        loss_d, real_logits, fake_logits = update_discriminator(gan, images, fake)
+    for update in range(gan.config.g_updates):
+        if update > 0:  # the first takes the fakes that D has just seen
+            fake = gan.generate(next(noise)[: len(fake)])
+        loss_g, fake_logits_after = update_generator(gan, fake)
+    gan.step += 1
+    return Step(loss_d, loss_g, real_logits, fake_logits, fake_logits_after, images.detach(), fake.detach())
+
+
+def update_discriminator(gan: GAN, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Teach D for one update to tell real images from fakes: maximise log D(x) + log(1 − D(G(z))).
+
+    Returns the loss, and D's logits (N,) of both before the update.
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
-    half = torch.autocast(gan.device.type, torch.bfloat16, enabled=gan.autocast)
-    batches = real.detach().chunk(config.d_updates)
-    noise = iter(z.split(len(batches[0])))
-
-    def drawn(count: int) -> Tensor:
-        """Fakes, of noise that was not used yet."""
-        with half:
-            return gan.generator(next(noise)[:count])
-
-    def judged(images: Tensor) -> Tensor:
-        """D's logits, of images that are augmented where the Config says so."""
-        with half:
-            return _wide(gan.discriminator(augment(images, gan.random) if config.augment else images))
-
-    # Update D: maximise log D(x) + log(1 - D(G(z))). Real and fake go through separately, since
-    # BatchNorm takes its statistics over a batch; detach() keeps D's loss from reaching G.
-    for batch in batches:
-        fake = drawn(len(batch))
-        batch.requires_grad_(config.r1_weight > 0)
-        if config.mixed_batches:
-            real_logits, fake_logits = judged(torch.cat([batch, fake.detach()])).chunk(2)
-        else:
-            real_logits, fake_logits = judged(batch), judged(fake.detach())
-        loss_d = objective.discriminator(real_logits, fake_logits, config.label_smoothing)
-        if config.r1_weight:
-            loss_d = loss_d + config.r1_weight * r1_penalty(real_logits, batch)
-        if config.gradient_penalty:
-            mixed = between(batch, fake, gan.random)
-            loss_d = loss_d + config.gradient_penalty * gradient_penalty(judged(mixed), mixed)
-        gan.optimizer_d.zero_grad(set_to_none=True)
-        loss_d.backward(inputs=list(gan.discriminator.parameters()))
-        gan.optimizer_d.step()
-
-    # Update G: maximise log D(G(z)), by the D just updated; D's weights need no gradient here.
-    for update in range(config.g_updates):
-        if update:
-            fake = drawn(len(fake))
-        seen = torch.cat([batch.detach(), fake]) if config.mixed_batches else fake
-        fake_logits_after = judged(seen)[-len(fake) :]
-        loss_g = objective.generator(fake_logits_after)
-        gan.optimizer_g.zero_grad(set_to_none=True)
-        loss_g.backward(inputs=list(gan.generator.parameters()))
-        gan.optimizer_g.step()
-
-    gan.step += 1
-    outputs = [objective.output(each.detach()) for each in (real_logits, fake_logits, fake_logits_after)]
-    numbers = [loss_d.detach(), loss_g.detach(), *(each.mean() for each in outputs)]
-    return dict(zip(STATISTICS, numbers, strict=True)) | _health(gan, batch, fake, *outputs[:2])
+    real, fake = real.detach(), fake.detach()  # detached, D's loss does not reach G
+    real.requires_grad_(config.r1_weight > 0)
+    # One after the other, since BatchNorm takes its statistics over a batch: both in one would be another game.
+    real_logits, fake_logits = gan.discriminate(real), gan.discriminate(fake)
+    labels = {"label_smoothing": config.label_smoothing} if config.label_smoothing else {}
+    loss = objective.discriminator(real_logits, fake_logits, **labels) + penalties(gan, real, fake, real_logits)
+    gan.optimizer_d.zero_grad(set_to_none=True)
+    loss.backward(inputs=list(gan.discriminator.parameters()))
+    gan.optimizer_d.step()
+    return loss.detach(), real_logits.detach(), fake_logits.detach()
 
 
-@torch.no_grad()
-def _health(gan: GAN, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> dict[str, Tensor]:
-    """How the two players are, by what the step has computed anyway: what `HEALTH` names."""
-    boundary = OBJECTIVES[gan.config.objective].boundary
-    if boundary is None:
-        boundary = (d_real.mean() + d_fake.mean()) / 2
-    real, fake = (images.detach()[:, :, ::4, ::4].float() for images in (real, fake))  # every 16th pixel is enough
-    numbers = (
-        (d_real > boundary).float().mean(),
-        (d_fake < boundary).float().mean(),
-        *(get_total_norm([p.grad for p in network.parameters()]) for network in (gan.discriminator, gan.generator)),
-        (fake.abs() > SATURATED).float().mean(),
-        fake.std(dim=0, correction=0).mean() / real.std(dim=0, correction=0).mean(),
-        real.min(),
-        real.max(),
-    )
-    return dict(zip(HEALTH, numbers, strict=True))
+def update_generator(gan: GAN, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Teach G for one update to please the D that has just learnt: maximise log D(G(z)).
+
+    `fake` still hangs on G's graph. Returns the loss, and D's logits (N,) before the update.
+    """
+    logits = gan.discriminate(fake)
+    loss = OBJECTIVES[gan.config.objective].generator(logits)
+    gan.optimizer_g.zero_grad(set_to_none=True)
+    loss.backward(inputs=list(gan.generator.parameters()))  # D's weights need no gradient here
+    gan.optimizer_g.step()
+    return loss.detach(), logits.detach()
+
+
+def penalties(gan: GAN, real: Tensor, fake: Tensor, real_logits: Tensor) -> Tensor | float:
+    """What the Config adds to D's loss to bound its slope: R1, a gradient penalty, or by default nothing."""
+    config, total = gan.config, 0.0
+    if config.r1_weight:
+        total = total + config.r1_weight * r1_penalty(real_logits, real)
+    if config.gradient_penalty:
+        mixed = between(real, fake, gan.random)
+        total = total + config.gradient_penalty * gradient_penalty(gan.discriminate(mixed), mixed)
+    return total
 
 
 def noise_per_step(config: Config, images: int) -> int:
@@ -156,10 +131,11 @@ class TrainingDiverged(ArithmeticError):
     """A loss or a weight became NaN or infinite: no later step can mend it."""
 
 
-def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
+def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] = train_step) -> Iterator[Report]:
     """Train from the GAN's own step to the end of its Config's epochs, yielding a `Report` every few steps.
 
-    The caller's loop body logs, draws and saves. A step never waits for the device; a report does. Raises
+    The caller's loop body logs, draws and saves. A step never waits for the device; a report does. `step` is one step
+    of the game: `train_step`, or one that a notebook defines. Raises
     `ValueError` where there are fewer images than a step takes; `TrainingDiverged` after the report that shows it;
     `KeyboardInterrupt` after a report with `interrupted` set, once its step is whole.
     """
@@ -171,7 +147,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
     if gan.device.type == "cpu":
         keep_freed_memory()
     torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
-    feed, step = BatchLoader(images, gan.device), GraphedStep(train_step, gan)
+    loader, measured_step = BatchLoader(images, gan.device), GraphedStep(lambda *given: measure(gan, step(*given)), gan)
     pending: list[Tensor] = []
     seen, start = 0, time.perf_counter()
     stop = threading.Event()
@@ -179,11 +155,11 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
         while gan.step < total:
             epoch, place = divmod(gan.step, per_epoch)
             order = epoch_order(rows, config.images_per_step, config.seed, epoch, flip=config.flip)
-            for real in feed.batches(order[place:]):
-                outputs = step(real, gan.noise(noise_per_step(config, len(real))))
+            for real in loader.batches(order[place:]):
+                numbers = measured_step(real, gan.noise(noise_per_step(config, len(real))))
                 if gan.averaged:
                     gan.update_average(len(real))
-                pending.append(torch.stack([outputs[name].float() for name in RECORDED]))
+                pending.append(torch.stack([numbers[name].float() for name in STATISTICS + HEALTH]))
                 seen += len(real)
 
                 # Asked once: a request that comes later waits for the next step. After the last there is none to stop.
@@ -205,7 +181,7 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
                     epoch=epoch + 1,
                     epochs=config.epochs,
                     steps=steps,
-                    series=dict(zip(RECORDED, values, strict=True)),
+                    series=dict(zip(STATISTICS + HEALTH, values, strict=True)),
                     images_per_second=seen / (time.perf_counter() - start),
                     sample_due=sample_due and diverged_at is None,
                     checkpoint_due=checkpoint_due and diverged_at is None,
@@ -225,8 +201,3 @@ def fit(gan: GAN, images: ImageSet) -> Iterator[Report]:
 def _first_not_finite(steps: range, values: list[list[float]]) -> int | None:
     rows = zip(*values, strict=True)
     return next((s for s, row in zip(steps, rows, strict=True) if not all(map(math.isfinite, row))), None)
-
-
-def _wide(logits: Tensor) -> Tensor:
-    """Logits in float32 at least: in bf16 a sigmoid has three digits, and its logarithm fewer."""
-    return logits.float() if logits.dtype == torch.bfloat16 else logits

@@ -1,0 +1,7 @@
+"""Where and how fast the steps are computed: device, precision, batches on a GPU, the CUDA graph, interrupts."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"device": ["choose_device", "choose_precision"]}
+)

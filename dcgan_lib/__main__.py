@@ -1,0 +1,45 @@
+"""The command `dcgan`, or `python -m dcgan_lib`: trains, and tells of what was trained."""
+
+import argparse
+import importlib
+import sys
+
+#: Command: the module that has its `add_arguments` and `main`, imported when it is asked for, and what it does.
+COMMANDS = {
+    "train": ("launch.notebook", "train one run: a file of settings, such as configs/cpu.yaml"),
+    "sweep": ("launch.sweep", "train many runs: a sweep's file, such as configs/sweeps/epochs.yaml"),
+    "runs": ("records.table", "list runs, and the settings in which they differ"),
+    "evaluate": ("quality.evaluate", "how good a run's faces are, in numbers"),
+    "diagnose": ("quality.diagnosis", "what goes wrong in a run, by name, and what to try"),
+    "export": ("records.export", "runs as event files for TensorBoard, or as CSV"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code: 1, and one line on stderr, where what was asked for is not possible."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    lines = "\n".join(f"  {name:<10} {about}" for name, (_, about) in COMMANDS.items())
+    top = argparse.ArgumentParser(
+        prog="dcgan",
+        usage="dcgan COMMAND …    dcgan COMMAND --help for a command's own options",
+        description=f"commands:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("command", choices=COMMANDS, help=argparse.SUPPRESS)
+    if not arguments:
+        top.print_help()
+        return 0
+    command = top.parse_args(arguments[:1]).command
+    name, about = COMMANDS[command]
+    module = importlib.import_module(f"dcgan_lib.{name}")
+    parser = argparse.ArgumentParser(prog=f"dcgan {command}", description=about)
+    module.add_arguments(parser)
+    try:
+        return module.main(parser.parse_args(arguments[1:]))
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
