@@ -56,22 +56,10 @@ class ImageSet:
         """The images at `indices` (n,) on the device: (n, C, S, S) float32 in [-1, 1], mirrored where `flip` (n,)."""
         import torch
 
+        from dcgan_lib.images.grid import to_floats
+
         pixels = torch.from_numpy(self.images[np.asarray(indices)]).to(device)  # as bytes: a quarter of the floats
         return to_floats(pixels, None if flip is None else torch.as_tensor(flip).to(device))
-
-
-def to_floats(pixels: "torch.Tensor", flip: "torch.Tensor | None" = None) -> "torch.Tensor":
-    """Bytes (n, C, S, S) as float32 in [-1, 1], mirrored left to right where `flip` (n,), on the same device.
-
-    Channels come last in memory, as the networks' own do: convolutions then need no copy of them.
-    """
-    import torch
-
-    if pixels.device.type != "mps":  # where that layout has given wrong results
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-    if flip is not None:
-        pixels = torch.where(flip[:, None, None, None], pixels.flip(-1), pixels)
-    return pixels.float().div_(127.5).sub_(1)
 
 
 def epoch_order(

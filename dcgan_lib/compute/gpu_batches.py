@@ -3,12 +3,16 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dcgan_lib.data import ImageSet, to_floats
+from dcgan_lib.images.grid import to_floats
+
+if TYPE_CHECKING:
+    from dcgan_lib.data import ImageSet
 
 AHEAD = 8  # batches that are gathered before they are needed
 SHARE = 0.5  # of a GPU's free memory that the images may take
@@ -22,7 +26,7 @@ class BatchLoader:
     and copied while the GPU computes. On other devices a batch is made when it is asked for.
     """
 
-    def __init__(self, images: ImageSet, device: torch.device) -> None:
+    def __init__(self, images: "ImageSet", device: torch.device) -> None:
         self.images, self.device = images, device
         fits = device.type == "cuda" and images.images.nbytes <= SHARE * torch.cuda.mem_get_info(device)[0]
         self.resident = self._upload() if fits else None

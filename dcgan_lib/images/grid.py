@@ -1,4 +1,4 @@
-"""A batch of images as one picture, and a picture as a small file."""
+"""A batch of images: from bytes to what the networks see, and from that to a picture and a small file."""
 
 import io
 
@@ -7,6 +7,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
+
+
+def to_floats(pixels: Tensor, flip: Tensor | None = None) -> Tensor:
+    """Bytes (n, C, S, S) as float32 in [-1, 1], mirrored left to right where `flip` (n,), on the same device.
+
+    Channels come last in memory, as the networks' own do: convolutions then need no copy of them.
+    """
+    if pixels.device.type != "mps":  # where that layout has given wrong results
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+    if flip is not None:
+        pixels = torch.where(flip[:, None, None, None], pixels.flip(-1), pixels)
+    return pixels.float().div_(127.5).sub_(1)
 
 
 def to_grid(images: Tensor, columns: int = 8) -> np.ndarray:

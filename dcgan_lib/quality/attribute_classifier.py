@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from dcgan_lib import checkpoint
 from dcgan_lib.compute.device import choose_device, choose_precision
-from dcgan_lib.data import ImageSet, to_floats
+from dcgan_lib.data import ImageSet
+from dcgan_lib.images.grid import to_floats
 
 VERSION = 1  # of network and training: raise it when either changes, and classifiers are trained again
 FEATURES = 128

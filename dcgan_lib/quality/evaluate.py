@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcgan_lib.data import ImageSet, prepare, to_floats
+from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.gan import GAN
+from dcgan_lib.images.grid import to_floats
 from dcgan_lib.quality import metrics
 from dcgan_lib.quality.attribute_classifier import AttributeClassifier, load_classifier
 

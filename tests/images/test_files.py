@@ -21,7 +21,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
-from dcgan_lib.data import epoch_order, prepare, to_floats
+from dcgan_lib.data import epoch_order, prepare
+from dcgan_lib.images.grid import to_floats
 from dcgan_lib.images import files
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is one that a user would see

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_lib.data import ImageSet, to_floats
+from dcgan_lib.data import ImageSet
+from dcgan_lib.images.grid import to_floats
 from dcgan_lib.quality import attribute_classifier
 from dcgan_lib.quality.attribute_classifier import AttributeClassifier, load_classifier, train_classifier
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dcgan_lib.data import ImageSet, to_floats
+from dcgan_lib.data import ImageSet
+from dcgan_lib.images.grid import to_floats
 from dcgan_lib.gan import GAN
 from dcgan_lib.quality import evaluate, metrics
 from dcgan_lib.quality.evaluate import Evaluator, fid_and_kid, keep_best, main
