@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dcgan_lib.config import Config
-from dcgan_lib.data import ImageSet
+from dcgan_lib.data import ImageSet, prepare
 
 
 @pytest.fixture
@@ -29,3 +29,13 @@ def images() -> ImageSet:
         fingerprint="of twenty images",
         source="memory",
     )
+
+
+@pytest.fixture
+def ready(tmp_path):
+    """prepare() with small images and a cache of the test's own."""
+
+    def prepare_here(source, image_size=8, cache=tmp_path / "cache", **options):
+        return prepare(source, image_size=image_size, cache=cache, **options)
+
+    return prepare_here

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from dcgan_lib.config import RECIPES, Config
+from dcgan_lib.config import Config
+from dcgan_lib.settings import RECIPES
 
 
 def test_defaults_are_the_articles():
@@ -17,7 +18,7 @@ def test_defaults_are_the_articles():
     assert (config.label_smoothing, config.average_half_life, config.flip, config.precision) == (0, 0, False, "fp32")
     assert (config.objective, config.r1_weight, config.spectral_norm) == ("non-saturating", 0, False)
     assert (config.augment, config.hold_out, config.evaluate_every) == (False, False, 0)
-    assert (config.d_updates, config.g_updates, config.mixed_batches, config.noise) == (1, 1, False, "normal")
+    assert (config.d_updates, config.g_updates, config.noise, config.cuda_graphs) == (1, 1, "normal", False)
     assert (config.discriminator_norm, config.discriminator_slope, config.gradient_penalty) == ("batch", 0.2, 0)
 
 
@@ -39,13 +40,13 @@ def test_yaml_reads_2e_4_as_text_and_config_takes_it(tmp_path):
         (b'{"config": {"epochs": 7', r", line 1, column 24: expected ',' or '}'"),
         (b"epochs: 7\n\tseed: 1", r", line 2, column 1: found character '\\t' .*: a tab; indent with spaces$"),
         (b"epochs: 7\nseed: 1\nepochs: 8", r", line 3, column 1: 'epochs' is written twice$"),
-        (b"data: 2026-13-01", " is no YAML: month must be in"),
-        (b"data: \xff", " is no YAML: unacceptable character #x00ff"),
+        (b"data: 2026-13-01", " is not valid YAML: month must be in"),
+        (b"data: \xff", " is not valid YAML: unacceptable character #x00ff"),
         (b"just words", " holds no settings: "),
         (b"- a\n- list", " holds no settings: "),
         (b"epoch: 7", ": unknown setting 'epoch'"),
         (b"epochs: seven", ": epochs is 'seven'"),
-        (b"grid: {epochs: [5, 10]}", r" is a sweep, for python -m dcgan_lib\.sweep: name a file of settings here$"),
+        (b"grid: {epochs: [5, 10]}", r" is a sweep: train it with `dcgan sweep`, or name a file of settings here$"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told_with_its_name_and_place(tmp_path, content, message):
@@ -86,20 +87,20 @@ def test_a_config_cannot_be_changed_by_accident():
         ),
         (
             {"gradient_penalty": 10},
-            r"gradient_penalty is 10\.0, but BatchNorm mixes .*: set discriminator_norm to none",
+            r"gradient_penalty is 10\.0, but it is about single images, .*: set discriminator_norm to none",
         ),
-        ({"gradient_penalty": -1}, r"gradient_penalty is -1\.0: .*0 \(none\) or above"),
+        ({"gradient_penalty": -1}, r"gradient_penalty is -1\.0: .*0 \(none\) or more"),
         ({"discriminator_norm": "layer"}, r"discriminator_norm is 'layer': choose one of batch, none"),
-        ({"discriminator_slope": 2}, r"discriminator_slope is 2\.0: it lies in \[0, 1\]"),
+        ({"discriminator_slope": 2}, r"discriminator_slope is 2\.0: it must be in \[0, 1\]"),
         ({"noise": "gaussian"}, r"noise is 'gaussian': choose one of normal, uniform"),
         ({"d_updates": 0}, r"d_updates is 0: it must be at least 1"),
         ({"g_updates": 0}, r"g_updates is 0: it must be at least 1"),
         ({"objective": "hinge", "label_smoothing": 0.1}, r"label_smoothing is 0\.1, but .* no labels: set it to 0"),
         ({"objective": "hinge", "recipe": "modern"}, r"label_smoothing is 0\.1, but .* no labels: set it to 0"),
-        ({"r1_weight": -1}, r"r1_weight is -1\.0: .*0 \(none\) or above"),
+        ({"r1_weight": -1}, r"r1_weight is -1\.0: .*0 \(none\) or more"),
         ({"r1_weight": float("nan")}, r"r1_weight is nan"),
         ({"r1_weight": float("inf")}, r"r1_weight is inf"),
-        ({"evaluate_every": -1}, r"evaluate_every is -1: it must not be negative"),
+        ({"evaluate_every": -1}, r"evaluate_every is -1: it must be 0 or more"),
         ({"recipe": "modren"}, r"recipe is 'modren': choose one of paper, modern"),
         ({"seed": -1}, r"seed is -1"),
         ({"data": ""}, r"data is empty"),
@@ -143,6 +144,24 @@ def test_a_recipe_that_papermill_passes_wins_over_the_notebooks_values_and_not_o
     assert (config.batch_size, config.learning_rate_d, config.epochs) == (RECIPES["modern"]["batch_size"], 5e-4, 2)
 
 
+def test_a_recipe_in_the_notebooks_own_cell_comes_before_what_stands_beside_it():
+    config = Config.from_notebook({"recipe": "modern", "batch_size": 16, "In": []})
+    assert config == Config.from_dict({"recipe": "modern", "batch_size": 16})
+
+
+def test_a_setting_that_the_notebooks_cell_lacks_can_be_passed_as_well():
+    passed = {"spectral_norm": True, "In": ["# Parameters\nspectral_norm = True\n"]}
+    assert Config.from_notebook({"epochs": 3} | passed) == Config(epochs=3, spectral_norm=True)
+
+
+def test_what_an_earlier_version_saved_is_understood_and_what_trains_otherwise_is_told():
+    assert Config.from_dict({"epochs": 7, "mixed_batches": False}) == Config(epochs=7)
+    with pytest.raises(
+        ValueError, match=r"^mixed_batches is True, but it is no setting any more: give `fit` .* a step"
+    ):
+        Config.from_dict({"mixed_batches": True})
+
+
 def test_a_step_takes_a_batch_for_each_update_of_d():
     config = Config(batch_size=8, d_updates=3)
     assert config.images_per_step == 24
@@ -171,7 +190,7 @@ def test_the_papers_recipe_is_the_defaults():
 
 
 def test_the_recipes_set_the_same_settings_so_that_one_undoes_the_other():
-    paper, modern = RECIPES["paper"], RECIPES["modern"]
+    paper, modern = RECIPES["paper"], RECIPES["modern"]  # "minimal" is an architecture of its own
     assert paper.keys() == modern.keys()
     assert Config().replace(recipe="modern").replace(recipe="paper") == Config()
     assert Config().differences(Config(**modern)).keys() == paper.keys()  # none is named in vain
@@ -191,5 +210,5 @@ def test_a_recipe_takes_the_place_of_what_was_set_before():
 
 def test_an_unknown_recipe_in_a_file_is_told_with_the_files_name(tmp_path):
     (tmp_path / "c.yaml").write_text("recipe: articles\n")
-    with pytest.raises(ValueError, match=r"c\.yaml: recipe is 'articles': choose one of paper, modern$"):
+    with pytest.raises(ValueError, match=r"c\.yaml: recipe is 'articles': choose one of paper, modern, minimal$"):
         Config.from_file(tmp_path / "c.yaml")

@@ -172,7 +172,7 @@ def test_one_seed_gives_one_start_with_spectral_norm_too_and_draws_from_no_globa
 def test_a_checkpoint_of_something_else_is_told(tiny, tmp_path):
     torch.save({"module.main.0.weight": torch.zeros(1)}, tmp_path / "c.pt")
     for use in (GAN.load, GAN(tiny).resume):
-        with pytest.raises(CheckpointError, match=r"is no checkpoint of GAN\.save; plain weights go into"):
+        with pytest.raises(CheckpointError, match=r"is not a checkpoint of GAN\.save; plain weights go into"):
             use(tmp_path / "c.pt")
 
 

@@ -16,7 +16,7 @@ def test_a_name_written_twice_is_told_with_line_and_column():
 
 def test_a_file_that_is_not_there_is_answered_with_one_that_is(tmp_path):
     (tmp_path / "epochs.yaml").write_text("epochs: 1")
-    with pytest.raises(FileNotFoundError, match=r"epoch\.yaml is no file: did you mean 'epochs\.yaml'\?"):
+    with pytest.raises(FileNotFoundError, match=r"epoch\.yaml is not a file: did you mean 'epochs\.yaml'\?"):
         read_yaml(tmp_path / "epoch.yaml")
 
 

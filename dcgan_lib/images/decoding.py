@@ -62,24 +62,23 @@ def _decode_all(found: files.Source, shape: tuple[int, ...], workers: int) -> It
     """All images in order, in chunks: the pixels of the readable ones, and of each why it can't be read, "" if it can.
 
     In threads, as Pillow decodes and resizes without the interpreter's lock: nothing is pickled and nothing has to
-    start, so this works in notebooks and on Windows. What holds them up is each other, so each opens the zip for itself
-    and hands over many images at a time. Only a few chunks are under way, which keeps memory flat.
+    start, so this works in notebooks and on Windows. What holds them up is each other, so each takes many images at a
+    time. Only a few chunks are under way, which keeps memory flat.
     """
 
     def decode_chunk(indices: range) -> tuple[np.ndarray, list[str]]:
         pixels, good, reasons = np.empty((len(indices), *shape[1:]), np.uint8), 0, []
-        with found.reading() as read:
-            for index in indices:
-                try:
-                    pixels[good] = files.decode(read(index), image_size=shape[2], channels=shape[1])
-                    good += 1
-                    reasons.append("")
-                except Exception as error:  # Pillow and zipfile raise a dozen kinds for damaged files
-                    reasons.append(str(error) or type(error).__name__)
+        for index in indices:
+            try:
+                pixels[good] = files.decode(read(index), image_size=shape[2], channels=shape[1])
+                good += 1
+                reasons.append("")
+            except Exception as error:  # Pillow and zipfile raise a dozen kinds for damaged files
+                reasons.append(str(error) or type(error).__name__)
         return pixels[:good], reasons
 
     size = int(max(1, min(CHUNK, (1 << 20) // np.prod(shape[1:]))))
-    with ThreadPoolExecutor(workers) as pool:
+    with found.reading() as read, ThreadPoolExecutor(workers) as pool:
         pending = deque()
         for start in range(0, shape[0], size):
             pending.append(pool.submit(decode_chunk, range(start, min(start + size, shape[0]))))

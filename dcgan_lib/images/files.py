@@ -3,14 +3,12 @@
 import io
 import os
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -36,19 +34,17 @@ class Source:
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[int], bytes]]:
-        """Lend a function, for one thread, that returns the contents of image i's file."""
-        with ExitStack() as stack:
-            archive = None
+        """Lend a function that returns the contents of image i's file; several threads may call it at a time."""
+        try:
+            opened = zipfile.ZipFile(self.path) if self.members else nullcontext()
+        except OSError as error:
+            raise ValueError(f"{self.path} cannot be read any more: {error.strerror}") from error
+        with opened as archive:
 
             def read(index: int) -> bytes:
-                nonlocal archive
                 if self.stamps[index][0] > MOST_BYTES:
                     raise ValueError(f"the file is larger than {MOST_BYTES >> 20} MB")
-                if self.members is None:
-                    return (self.path / self.names[index]).read_bytes()
-                if archive is None:  # opened here, so that a zip that is gone is one that cannot be read
-                    archive = stack.enter_context(self.path.open("rb", buffering=1 << 16))  # neighbours are read ahead
-                return _read_member(archive, self.members[index])
+                return archive.read(self.members[index]) if archive else (self.path / self.names[index]).read_bytes()
 
             yield read
 
@@ -178,23 +174,6 @@ def _open_zip(path: Path, lists: dict[str, bytes]) -> Source:
         ) from error
     stamps = [(members[name].file_size, members[name].CRC) for name in images]
     return Source(path, images, stamps, [members[name] for name in images], lists | _lists_at(path.parent) | inside)
-
-
-def _read_member(archive: BinaryIO, member: zipfile.ZipInfo) -> bytes:
-    """What `ZipFile.read` gives, from a file that is merely open: a ZipFile would list all members again."""
-    archive.seek(member.header_offset)
-    signature, name_length, extra_length = struct.unpack("<4s22xHH", archive.read(30))
-    if signature != b"PK\3\4":
-        raise zipfile.BadZipFile("Bad magic number for file header")
-    if member.flag_bits & 1:
-        raise RuntimeError(f"File {member.filename!r} is encrypted, password required for extraction")
-    archive.seek(name_length + extra_length, os.SEEK_CUR)
-    if member.compress_type != zipfile.ZIP_STORED:
-        return zipfile.ZipExtFile(archive, "r", member).read()
-    data = archive.read(member.compress_size)  # as JPEGs mostly are: in one go, for half of the time
-    if zlib.crc32(data) != member.CRC:
-        raise zipfile.BadZipFile(f"Bad CRC-32 for file {member.filename!r}")
-    return data
 
 
 def _walk(folder: Path) -> tuple[Source, list[Path]]:

@@ -14,7 +14,7 @@ CUDA = torch.device("cuda", 1)
 
 # What draws within the step, derives twice, or takes several batches.
 GRADIENTS = {"augment": True, "r1_weight": 1.0, "gradient_penalty": 1.0, "discriminator_norm": "none"}
-SEVERAL = {"spectral_norm": True, "batch_size": 4, "d_updates": 2, "g_updates": 2, "mixed_batches": True}
+SEVERAL = {"spectral_norm": True, "batch_size": 4, "d_updates": 2, "g_updates": 2}
 
 
 def total(gan, real, z):

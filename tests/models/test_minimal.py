@@ -10,6 +10,8 @@ from dcgan_lib.gan import GAN
 from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
 from dcgan_lib.train import train_step
 
+SETTINGS = {"recipe": "minimal", "device": "cpu"}
+
 
 @pytest.fixture(scope="module")
 def keras():
@@ -68,11 +70,11 @@ def test_weights_begin_as_keras_draws_them(kind):
 
 
 def test_it_trains_through_the_same_step_and_comes_back_from_a_checkpoint(tmp_path):
-    gan = GAN(Config(architecture="minimal", batch_size=8, device="cpu", average_half_life=100))
+    gan = GAN(Config.from_dict(SETTINGS | {"batch_size": 8, "average_half_life": 100}))
     real = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     before = [p.clone() for p in (*gan.generator.parameters(), *gan.discriminator.parameters())]
     for _ in range(2):
-        assert all(value.isfinite() for value in train_step(gan, real, gan.noise(8)).values())
+        assert all(value.isfinite().all() for value in train_step(gan, real, gan.noise(8)))
         gan.update_average(8)
     after = [*gan.generator.parameters(), *gan.discriminator.parameters()]
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True) if b.dim() > 1)
@@ -82,8 +84,24 @@ def test_it_trains_through_the_same_step_and_comes_back_from_a_checkpoint(tmp_pa
     assert again.sample().shape == (64, 3, 64, 64)
 
 
+def test_capacity_and_filter_size_are_settings():
+    config = Config.from_dict(SETTINGS | {"generator_width": 8, "discriminator_width": 24, "minimal_kernel": 3})
+    gan = GAN(config)
+    assert gan.generator.main[0].out_features == 8 * 8 * 16
+    first = gan.discriminator.main[0]
+    assert (first.out_channels, first.kernel_size) == (24, (3, 3))
+    assert gan.sample(gan.noise(2)).shape == (2, 3, 64, 64)
+    assert gan.logits(gan.sample(gan.noise(2))).shape == (2,)
+
+
+def test_a_run_of_version_0_4_has_the_articles_widths_whatever_its_settings_say():
+    saved = {"architecture": "minimal", "generator_width": 64, "discriminator_width": 32, "mixed_batches": False}
+    config = Config.from_dict(saved)
+    assert (config.generator_width, config.discriminator_width, config.minimal_kernel) == (16, 16, 5)
+
+
 def test_one_seed_gives_one_start():
-    one, two, other = (GAN(Config(architecture="minimal", seed=seed, device="cpu")) for seed in (1, 1, 2))
+    one, two, other = (GAN(Config.from_dict(SETTINGS | {"seed": seed})) for seed in (1, 1, 2))
     for a, b, c in zip(*(gan.generator.state_dict().values() for gan in (one, two, other)), strict=True):
         assert torch.equal(a, b)
         if a.dim() > 1:
@@ -100,6 +118,6 @@ def test_one_seed_gives_one_start():
         ({"discriminator_norm": "none"}, "discriminator_norm is 'none', but the minimal architecture has no such"),
     ],
 )
-def test_what_it_has_not_is_told(setting, message):
+def test_what_it_does_not_have_is_told(setting, message):
     with pytest.raises(ValueError, match=message):
         Config(architecture="minimal", **setting)
