@@ -1,25 +1,23 @@
-"""Compares runs: where they differ, how far each got, their curves in one figure, their grids side by side."""
+"""Compares runs: how far each got, their curves in one figure, their grids side by side."""
 
-import difflib
+import contextlib
 import itertools
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from PIL import Image
 
 from dcgan_lib.records.reading import RunRecord
 from dcgan_lib.records.table import number_series, run_labels, shortened, steps_per_epoch
-from dcgan_lib.views.plots import COLOURS, can_be_smoothed, draw_curve, picture_row, smoothed, tidy
+from dcgan_lib.settings import did_you_mean
+from dcgan_lib.views.plots import COLOURS, add_curve, can_be_smoothed, picture_row, smoothed, tidy, wrapped
 
-AXES = ("step", "epoch", "minutes")  # what a curve may be drawn over
-GOALS = ("min", "max")
+AXES = ("step", "epoch", "minutes")  # what a curve may be plotted over
 
 #: One colour a run: Okabe and Ito's, their yellow, too pale for a line on white, left for a grey.
 RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -29,15 +27,13 @@ LINE_STYLES = ("-", "--", ":", "-.")  # one a series
 def curve(record: RunRecord, path: str, by: str = "step") -> tuple[np.ndarray, np.ndarray]:
     """One series of numbers as (x, values), x in steps, epochs, or minutes of running time.
 
-    Raises `KeyError` where the run has no such series, and `ValueError` for one of texts, or where the run doesn't say
-    how many steps an epoch has.
+    Raises `ValueError` where the run has no such series, or doesn't say how many steps an epoch has.
     """
-    check_choices(by=by)
+    check_axis(by)
+    if path not in number_series([record]):
+        raise ValueError(f"{record.name} has no numbers in {path}")
     frame = record.series(path)
-    try:
-        values = frame["value"].to_numpy(float)
-    except ValueError as error:
-        raise ValueError(f"{path} of run {record.name} holds texts: choose a series of numbers") from error
+    values = frame["value"].to_numpy(float)
     if by == "minutes":
         seconds = frame["seconds"].to_numpy(float)
         reports = np.flatnonzero(np.diff(seconds, append=np.inf))  # points logged at once have one time: the last's
@@ -46,28 +42,24 @@ def curve(record: RunRecord, path: str, by: str = "step") -> tuple[np.ndarray, n
     return (steps / steps_per_epoch(record) if by == "epoch" else steps), values
 
 
-def best(records: Sequence[RunRecord], paths: str | Sequence[str], goal: str = "min", smooth: int = 20) -> pd.DataFrame:
-    """How far each run got, a row a run and series: the last and the best value, and the step of the best.
+def extremes(records: Sequence[RunRecord], paths: str | Sequence[str], smooth: int = 20) -> pd.DataFrame:
+    """How far each run got, a row a run and series: the last value, the lowest and the highest, each with its step.
 
-    Losses of a GAN jump, so both values are those of the moving average of half-life `smooth` points, and the best is
-    looked for once so many points have gone into it; 0, or a curve too short, takes the points themselves. `goal` says
-    whether the lowest ("min") or the highest ("max") is best. Runs without the series are left out; `ValueError` for
-    one that no run has.
+    A GAN's losses jump, so these are values of the moving average of half-life `smooth` points, from where so many have
+    gone into it; 0, or a curve too short, takes the points themselves. Runs without the series are left out;
+    `ValueError` for one that no run has. The lowest loss is not the best model: it was measured on another opponent.
     """
-    check_choices(goal=goal, smooth=smooth)
-    paths = listed(paths)
-    check_paths(records, paths)
     rows = []
-    for path in paths:
+    for path in known_paths(records, paths):
         for label, record in zip(run_labels(records), records, strict=True):
-            if path not in number_series([record]):
-                continue
-            steps, values = curve(record, path)
-            if can_be_smoothed(len(values), smooth):
-                steps, values = steps[smooth:], smoothed(values, smooth)[smooth:]
-            place = values.argmin() if goal == "min" else values.argmax()
-            rows.append((label, path, values[-1], values[place], int(steps[place])))
-    return pd.DataFrame(rows, columns=["run", "series", "last", "best", "at step"])
+            if path in number_series([record]):
+                steps, values = curve(record, path)
+                if can_be_smoothed(len(values), smooth):
+                    steps, values = steps[smooth:], smoothed(values, smooth)[smooth:]
+                low, high = values.argmin(), values.argmax()
+                rows.append((label, path, values[-1], values[low], int(steps[low]), values[high], int(steps[high])))
+    columns = ["run", "series", "last", "lowest", "lowest at", "highest", "highest at"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def run_colour(index: int) -> str:
@@ -96,55 +88,59 @@ def overlay(
     panel of its own, all with the same axes. Curves that a run doesn't have are named above it; `ValueError` for one
     that no run has.
     """
-    check_choices(by=by, smooth=smooth)
-    paths = listed(paths)
-    check_paths(records, paths)
-    columns = columns_for(len(records)) if side_by_side else 1
-    rows = math.ceil(len(records) / columns) if side_by_side and records else 1
+    check_axis(by)
+    paths = known_paths(records, paths)
+    count = len(records) if side_by_side else 1
+    columns = columns_for(count)
+    rows = math.ceil(max(count, 1) / columns)
     figure = Figure(figsize=(width, 2.7 * rows + 1 if side_by_side else 0.55 * width), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes in panels[len(records) :] if side_by_side else ():
+    for axes in panels[max(count, 1) :]:
         axes.axis("off")
 
-    names = run_labels(records)
-    short = dict(zip(names, shortened(names), strict=True))
-    drawn, missing = {}, []
-    for index, (label, record) in enumerate(zip(names, records, strict=True)):
+    keys, missing = [], []
+    for index, (label, record) in enumerate(zip(shortened(run_labels(records)), records, strict=True)):
         axes, colour = panels[index if side_by_side else 0], run_colour(index)
         if side_by_side:
-            axes.set_title(_wrapped(short[label], int(70 / columns)), color=colour, fontsize=10)
+            axes.set_title(wrapped(label, int(70 / columns)), color=colour, fontsize=10)
+        drawn = False
         for path, style in zip(paths, itertools.cycle(LINE_STYLES), strict=False):
             try:
                 x, values = curve(record, path, by)
-            except KeyError:
-                missing.append(f"{label} has no {path}")
             except ValueError as error:
                 missing.append(str(error))
             else:
                 above = 2 + 1 / (1 + len(values))  # the shorter curve, where two are the same as far as it goes
-                draw_curve(axes, x, values, smooth, color=colour, linestyle=style, zorder=above)
-                drawn[label] = colour
+                add_curve(axes, x, values, smooth, color=colour, linestyle=style, zorder=above)
+                drawn = True
+        if drawn and not side_by_side:
+            keys.append(Line2D([], [], color=colour, lw=2.5, label=wrapped(label)))
 
+    names = series_labels(paths)
     for axes in panels:
         tidy(axes)
         if axes.get_subplotspec().is_last_row():
             axes.set_xlabel(by)
-        if axes.get_subplotspec().is_first_col() and len(paths) == 1:
-            axes.set_ylabel(_wrapped(paths[0]))
-    if not drawn:
-        panels[0].text(0.5, 0.5, "no points to draw yet", transform=panels[0].transAxes, ha="center", va="center")
-    keys = [] if side_by_side else [Line2D([], [], color=c, lw=2.5, label=_wrapped(short[n])) for n, c in drawn.items()]
-    if len(paths) > 1:
-        styles = zip(shortened(paths), itertools.cycle(LINE_STYLES), strict=False)
-        keys += [Line2D([], [], color=COLOURS["reference"], ls=style, label=_wrapped(p)) for p, style in styles]
+        if axes.get_subplotspec().is_first_col() and len(names) == 1:
+            axes.set_ylabel(wrapped(names[0]))
+    if not any(axes.lines for axes in panels):
+        panels[0].text(0.5, 0.5, "no points to plot yet", transform=panels[0].transAxes, ha="center", va="center")
+    for name, style in zip(names if len(names) > 1 else (), itertools.cycle(LINE_STYLES), strict=False):
+        keys.append(Line2D([], [], color=COLOURS["reference"], ls=style, label=wrapped(name)))
     if keys:
         longest = max(len(line) for key in keys for line in key.get_label().splitlines())
         columns = max(1, min(len(keys), int(12 * width / (6 + longest))))
         figure.legend(handles=keys, loc="outside lower center", ncols=columns, frameon=False)
     if missing:
         note = textwrap.shorten("left out: " + "; ".join(dict.fromkeys(missing)), 160, placeholder=" …")
-        figure.suptitle(_wrapped(note, 90), fontsize=8, color=COLOURS["reference"])
+        figure.suptitle(wrapped(note, 90), fontsize=8, color=COLOURS["reference"])
     return figure
+
+
+def series_labels(paths: Sequence[str]) -> list[str]:
+    """What figures call the series: the ends of their paths, or the paths where two end alike."""
+    ends = [path.rpartition("/")[2] for path in paths]
+    return ends if len(set(ends)) == len(set(paths)) else shortened(paths)
 
 
 def image_steps(records: Iterable[RunRecord], path: str) -> list[int]:
@@ -159,68 +155,42 @@ def common_step(records: Iterable[RunRecord], path: str) -> int | None:
 
 def step_shown(record: RunRecord, path: str, step: int) -> int | None:
     """The step of the run's newest picture up to `step`; None where it has none so early."""
-    steps = record.image_steps(path) if path in record.image_names else []
-    return max((own for own in steps if own <= step), default=None)
-
-
-def images_at(records: Sequence[RunRecord], path: str, step: int) -> list[tuple[int, Image.Image] | None]:
-    """Each run's picture at `step`, or its newest before it, as (its step, picture).
-
-    None where it has none, or where that can't be read, which `record.problems` says.
-    """
-    shown: list[tuple[int, Image.Image] | None] = []
-    for record in records:
-        own = step_shown(record, path, step)
-        try:
-            shown.append(None if own is None else (own, record.image(path, own)))
-        except ValueError:
-            shown.append(None)
-    return shown
+    return max((own for own in image_steps([record], path) if own <= step), default=None)
 
 
 def grids_side_by_side(records: Sequence[RunRecord], path: str, step: int, width: float = 12.0) -> Figure:
-    """The pictures of `images_at` in one figure, under the runs' names and the steps shown; at most three in a row.
+    """Each run's picture at `step`, or its newest before it, under its name and step; at most three in a row.
 
-    Raises `ValueError` where no run has such pictures, or none so early.
+    A picture that can't be read is left out, and among `record.problems`. Raises `ValueError` where no run has such
+    pictures, or none so early.
     """
-    check_paths(records, [path], "images")
-    pairs = zip(shortened(run_labels(records)), images_at(records, path, step), strict=True)
-    pictures = [(f"{label}, step {shown[0]:,}", shown[1]) for label, shown in pairs if shown]
+    known_paths(records, path, "images")
+    pictures = []
+    for label, record in zip(shortened(run_labels(records)), records, strict=True):
+        own = step_shown(record, path, step)
+        if own is not None:
+            with contextlib.suppress(ValueError):
+                pictures.append((f"{label}, step {own:,}", record.image(path, own)))
     if not pictures:
         raise ValueError(f"no run has a picture in {path} at step {step} or before: choose one of image_steps")
-    columns = columns_for(len(pictures))
-    wrapped = [(_wrapped(title, int(10 * width / columns)), picture) for title, picture in pictures]
-    return picture_row(wrapped, width, columns)
+    return picture_row(pictures, width, columns_for(len(pictures)))
 
 
-def _wrapped(text: str, width: int = 30) -> str:
-    """The text in lines for a figure, its dollar signs kept from matplotlib, which would read formulas between them."""
-    return textwrap.fill(text, width).replace("$", r"\$")
+def known_paths(records: Sequence[RunRecord], paths: str | Sequence[str], kind: str = "series") -> list[str]:
+    """The paths as a list, where one alone may stand for itself.
 
-
-def listed(paths: str | Sequence[str]) -> list[str]:
-    """The paths as a list, where one alone may stand for itself."""
-    return [paths] if isinstance(paths, str) else list(paths)
-
-
-def check_paths(records: Sequence[RunRecord], paths: Sequence[str], kind: str = "series") -> None:
-    """Raise `ValueError` with one line for a path that none of the runs has, unless none has any `kind` yet.
-
-    `kind` is "series" or "images".
+    Raises `ValueError` with one line for a path that none of the runs has, unless none has any `kind` ("series" or
+    "images") yet.
     """
+    paths = [paths] if isinstance(paths, str) else list(paths)
     known = {path for record in records for path in (record.image_names if kind == "images" else record.series_names)}
     for path in paths:
         if known and path not in known:
-            ends = {own: own[-len(path) :].lower() for own in sorted(known)}  # "dloss" is near training/batch/Dloss
-            near = sorted(ends, key=lambda own: -difflib.SequenceMatcher(None, ends[own], path.lower()).ratio())
-            raise ValueError(f"no run has the {kind} {path!r}: there are {', '.join(near)}")
+            raise ValueError(f"no run has the {kind} {path!r}{did_you_mean(path, sorted(known))}")
+    return paths
 
 
-def check_choices(by: str = AXES[0], goal: str = GOALS[0], smooth: int = 0, most: int = 1) -> None:
-    """Raise `ValueError` with one line for an axis or a goal that there isn't, or a count that is none."""
-    for name, value, choices in (("by", by, AXES), ("goal", goal, GOALS)):
-        if value not in choices:
-            raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
-    for name, value, least in (("smooth", smooth, 0), ("most", most, 1)):
-        if not isinstance(value, Integral) or value < least:
-            raise ValueError(f"{name} is {value!r}: give a whole number, {least} or more")
+def check_axis(by: str) -> None:
+    """Raise `ValueError` with one line for what isn't one of `AXES`."""
+    if by not in AXES:
+        raise ValueError(f"by is {by!r}: choose one of {', '.join(AXES)}")

@@ -22,28 +22,27 @@ STYLE = """<style>
 class Controls:
     """The widgets, each with a class `dcgan-<name>` by which style sheets and tests find it; `box` holds them all."""
 
-    def __init__(self, query: str, by: str, smooth: int, goal: str, side_by_side: bool) -> None:
+    def __init__(self, query: str, by: str, smooth: int, side_by_side: bool) -> None:
         wide = {"width": "auto"}
         hint = 'epochs > 5 and state == "finished"'
         self.filter = ipywidgets.Text(query, placeholder=hint, continuous_update=False, layout=wide)
         self.error = ipywidgets.HTML()
         self.runs = ipywidgets.SelectMultiple(rows=7, layout=wide)
         self.series = ipywidgets.SelectMultiple(rows=6, layout=wide)
-        self.axis = _toggle([(name, name) for name in AXES], by)
+        self.axis = ipywidgets.ToggleButtons(options=AXES, value=by, style={"button_width": "30%"})
+        panels = [("overlaid", False), ("side by side", True)]
+        self.panels = ipywidgets.ToggleButtons(options=panels, value=side_by_side, style={"button_width": "46%"})
         self.smooth = ipywidgets.IntSlider(smooth, 0, max(200, smooth), continuous_update=False, layout=wide)
-        self.panels = _toggle([("overlaid", False), ("side by side", True)], side_by_side)
-        self.goal = _toggle([("lowest", "min"), ("highest", "max")], goal)
         self.follow = ipywidgets.Checkbox(True, description="follow runs that go on", indent=False, layout=wide)
-        self.export = ipywidgets.Button(description="Export CSV and PNG", icon="download", layout=wide)
+        self.export = ipywidgets.Button(description="Export CSV", icon="download", layout=wide)
         self.exported = ipywidgets.HTML()
         self.status = ipywidgets.HTML()
         self.curves = ipywidgets.Image(format="png", layout={"width": "100%"})
-        self.best = ipywidgets.HTML()
+        self.extremes = ipywidgets.HTML()
         self.table = ipywidgets.HTML()
         self.images = ipywidgets.Dropdown(layout={"width": "220px"})
         self.play = ipywidgets.Play(interval=500)
-        self.step = ipywidgets.IntSlider(min=0, readout=False, layout={"flex": "1 1 auto", "width": "auto"})
-        self.shown = ipywidgets.HTML(layout={"width": "120px"})
+        self.step = ipywidgets.SelectionSlider(options=[0], layout={"flex": "1 1 auto", "width": "auto"})
         self.grids = ipywidgets.GridBox(layout={"grid_gap": "4px 12px", "width": "100%"})
         for name, widget in vars(self).items():
             widget.add_class(f"dcgan-{name}")
@@ -52,13 +51,13 @@ class Controls:
         left += [_heading("Runs", "ctrl- or shift-click for several"), self.runs]
         left += [_heading("Series"), self.series, _heading("Over"), self.axis, _heading("Curves"), self.panels]
         left += [_heading("Moving average", "half-life in points"), self.smooth]
-        left += [_heading("Best is the"), self.goal, self.follow, self.export, self.exported]
+        left += [self.follow, self.export, self.exported]
         right = {"flex": "1 1 0", "min_width": "0", "padding": "0 0 0 16px"}
         columns = [
             ipywidgets.VBox(left, layout={"width": "29%", "min_width": "240px"}),
-            ipywidgets.VBox([self.curves, self.best], layout=right),
+            ipywidgets.VBox([self.curves, self.extremes], layout=right),
         ]
-        bar = ipywidgets.HBox([self.play, self.step, self.shown, self.images], layout={"align_items": "center"})
+        bar = ipywidgets.HBox([self.play, self.step, self.images], layout={"align_items": "center"})
         title = _heading("The same noise, run by run", "each at the step chosen, or its newest before it")
         self.pictures = ipywidgets.VBox([title, bar, self.grids])
         style = ipywidgets.HTML(STYLE, layout={"display": "none"})
@@ -73,19 +72,6 @@ def offer(control: Any, options: list[tuple[str, Any]], value: Any) -> None:
             control.options = options
         if control.value != value:
             control.value = value
-
-
-def move(control: Any, last: int, value: int) -> None:
-    """Set a slider over 0 to `last`, in one message: the browser would cut the one to the other."""
-    with control.hold_sync():
-        control.max = last
-        control.value = value
-
-
-def _toggle(options: list[tuple[str, Any]], value: Any) -> ipywidgets.ToggleButtons:
-    return ipywidgets.ToggleButtons(
-        options=options, value=value, style={"button_width": f"calc({100 / len(options):.0f}% - 4px)"}
-    )
 
 
 def _heading(text: str, hint: str = "") -> ipywidgets.HTML:

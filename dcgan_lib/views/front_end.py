@@ -1,10 +1,31 @@
-"""Whether anyone is at the notebook, and work that is done again and again while its cell stands."""
+"""How a notebook begins, and whether anyone is looking at it."""
 
-import asyncio
-from collections.abc import Callable
-from typing import Any
+import os
+from pathlib import Path
 
 from IPython import get_ipython
+
+
+def begin(dpi: int = 100, quality: int = 75) -> None:
+    """Begin a notebook: go to the project's folder, and show figures as JPEGs of this resolution and quality.
+
+    The project is the nearest folder, from here upwards, that holds `notebooks/` and `configs/`; without one this stays
+    where it is. Outside a notebook nothing but the folder changes.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "configs").is_dir():
+            os.chdir(folder)
+            break
+    shell = get_ipython()
+    if hasattr(shell, "kernel"):
+        from matplotlib_inline.config import InlineBackend
+
+        shell.run_line_magic("matplotlib", "inline")
+        backend = InlineBackend.instance(parent=shell)
+        # Figures have a layout of their own: cut to what is drawn, as by default, each would have another width.
+        backend.print_figure_kwargs = {"dpi": dpi, "bbox_inches": None, "pil_kwargs": {"quality": quality}}
+        backend.figure_formats = {"jpeg"}
 
 
 def has_front_end() -> bool:
@@ -12,51 +33,15 @@ def has_front_end() -> bool:
 
     papermill, nbval and nbconvert tell the kernel that they can't, and none of them would show a widget.
     """
+    return bool(_request().get("content", {}).get("allow_stdin"))
+
+
+def cell_id() -> str | None:
+    """The cell that is being run; None where the front end doesn't tell."""
+    return _request().get("metadata", {}).get("cellId")
+
+
+def _request() -> dict:
+    """The message by which the front end has a cell run; empty outside a notebook."""
     kernel = getattr(get_ipython(), "kernel", None)
-    return bool(kernel and kernel.get_parent().get("content", {}).get("allow_stdin"))
-
-
-class Repeater:
-    """Calls `act` every so many seconds on the kernel's own event loop, until the cell is run again or `stop()`.
-
-    It waits while a cell is running. Without a loop, as in plain Python, it never calls. Where the front end doesn't
-    tell which cell is run, the next one to start ends it.
-    """
-
-    of_unknown_cell: "Repeater | None" = None
-
-    def __init__(self, act: Callable[[], None], seconds: float) -> None:
-        self.act = act
-        self.seconds = seconds
-        self.task: asyncio.Task | None = None
-
-    def start(self) -> None:
-        """Begin, from the cell that is being run; once begun, another call changes nothing."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        if self.task is None:
-            self.cell = get_ipython().kernel.get_parent().get("metadata", {}).get("cellId")
-            if self.cell is None:
-                if Repeater.of_unknown_cell:
-                    Repeater.of_unknown_cell.stop()
-                Repeater.of_unknown_cell = self
-            get_ipython().events.register("pre_run_cell", self._end_with_cell)
-            self.task = loop.create_task(self._repeat())
-
-    def stop(self) -> None:
-        """End it, also from within `act`."""
-        if self.task:
-            self.task.cancel()
-            self.task = None
-            get_ipython().events.unregister("pre_run_cell", self._end_with_cell)
-
-    async def _repeat(self) -> None:
-        while True:
-            await asyncio.sleep(self.seconds)
-            self.act()
-
-    def _end_with_cell(self, info: Any) -> None:
-        if self.cell is not None and info.cell_id == self.cell:
-            self.stop()
+    return kernel.get_parent() if kernel else {}

@@ -15,14 +15,11 @@ from tqdm import tqdm
 from tqdm.notebook import tqdm as notebook_tqdm
 
 from dcgan_lib.images.grid import jpeg, to_grid
-from dcgan_lib.quality.diagnosis import Finding, diagnose
+from dcgan_lib.quality.diagnosis import diagnose
 from dcgan_lib.records.reading import RunRecord, load_run
 from dcgan_lib.train import Report
-from dcgan_lib.views.comparer import RunComparer
 from dcgan_lib.views.front_end import has_front_end
 from dcgan_lib.views.plots import COLOURS, plot_curves, rendered
-
-__all__ = ["LiveView", "RunComparer", "has_front_end", "jpeg", "progress_bar", "show_grid"]
 
 REDRAW_SECONDS = 5  # between drawings of the curves: drawing takes time from training
 DIAGNOSIS_SHARE = 0.01  # of the time, at most, goes into looking for faults
@@ -31,6 +28,11 @@ DIAGNOSIS_SHARE = 0.01  # of the time, at most, goes into looking for faults
 def progress_bar(work: Iterable, **options: Any) -> Iterable:
     """A progress bar as `tqdm` makes it: a widget where someone is looking, nothing where no one is."""
     return notebook_tqdm(work, **options) if has_front_end() else tqdm(work, **{"disable": None, **options})
+
+
+def show_grid(images: Any, columns: int = 8) -> Picture:
+    """Images (N, C, S, S) as one small JPEG picture for a notebook."""
+    return Picture(data=jpeg(to_grid(images, columns)), format="jpeg")
 
 
 class LiveView:
@@ -42,42 +44,42 @@ class LiveView:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.live = has_front_end()
-        self.watch = Watch(folder) if folder is not None else None
+        self.folder = folder
+        self.record: RunRecord | None = None
+        self.faults: dict[str, str] = {}  # as the last look found them, by their name
+        self.next_look = self.next_drawing = 0.0
         self.steps: list[int] = []
         self.losses: dict[str, list[float]] = {"loss_d": [], "loss_g": []}
-        self.drawn = -float("inf")
         if self.live:
             self.bar = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "100%"})
             self.line = ipywidgets.HTML("waiting for the first steps …")
-            self.faults = ipywidgets.HTML()
+            self.warning = ipywidgets.HTML()
             self.curves = ipywidgets.Image(format="png", layout={"width": "57%"})
             self.grid = ipywidgets.Image(format="jpeg", layout={"width": "41%"})
-            pictures = ipywidgets.HBox(
-                [self.grid, self.curves], layout={"align_items": "flex-start", "justify_content": "space-between"}
-            )
-            display(ipywidgets.VBox([self.bar, self.line, self.faults, pictures]))
+            beside = {"align_items": "flex-start", "justify_content": "space-between"}
+            pictures = ipywidgets.HBox([self.grid, self.curves], layout=beside)
+            display(ipywidgets.VBox([self.bar, self.line, self.warning, pictures]))
 
     def update(self, report: Report, grid: np.ndarray | None = None) -> None:
-        """Show a report; costs a few milliseconds, and the curves are drawn anew every few seconds at most."""
-        findings = self.watch.look(done=report.step == report.total) if self.watch else None
+        """Show a report; costs a few milliseconds, and the curves are drawn again every few seconds at most."""
+        done = report.step == report.total
+        new_faults = self._look(done)
+        share, speed = report.step / report.total, f"{report.images_per_second:,.0f} images/s"
         if not self.live:
-            print(f"{_bar(report)}  {report}  ({report.images_per_second:,.0f} images/s)", flush=True)
-            for finding in self.watch.new if findings is not None else ():
-                print(f"! {finding}", flush=True)
+            bar = "█" * int(10 * share) + "░" * (10 - int(10 * share))
+            print(f"{bar} {share:4.0%}  {report}  ({speed})", *new_faults, sep="\n! ", flush=True)
             return
-        if findings is not None:
-            self.faults.value = "<br>".join(f"<b>⚠ {html.escape(str(finding))}</b>" for finding in findings)
+        self.bar.value = share
+        self.line.value = f"<code>{report}</code><br>step {report.step:,} of {report.total:,}, {speed}"
+        self.warning.value = "<br>".join(f"<b>⚠ {html.escape(fault)}</b>" for fault in self.faults.values())
+        if grid is not None:
+            self.grid.value = jpeg(grid)
         self.steps.extend(report.steps)
         for name, values in self.losses.items():
             values.extend(report.series[name])
-        self.bar.value = report.step / report.total
-        place = f"step {report.step:,} of {report.total:,}, {report.images_per_second:,.0f} images/s"
-        self.line.value = f"<code>{report}</code><br>{place}"
-        if grid is not None:
-            self.grid.value = jpeg(grid)
-        if time.monotonic() - self.drawn > REDRAW_SECONDS or report.step == report.total:
+        if time.monotonic() > self.next_drawing or done:
             self.curves.value = self._draw_curves()
-            self.drawn = time.monotonic()
+            self.next_drawing = time.monotonic() + REDRAW_SECONDS
 
     def close(self, grid: np.ndarray) -> None:
         """End the view with the last grid as a plain picture, which stays when the notebook is opened again."""
@@ -89,46 +91,22 @@ class LiveView:
 
     def _draw_curves(self) -> bytes:
         shown = slice(None, None, max(1, len(self.steps) // 2000))  # so that the average grows with the training
-        labels = {"Loss_D": "loss_d", "Loss_G": "loss_g"}
-        curves = {label: (self.steps[shown], self.losses[name][shown]) for label, name in labels.items()}
+        curves = {label: (self.steps[shown], self.losses[label.lower()][shown]) for label in ("Loss_D", "Loss_G")}
         return rendered(plot_curves(curves, colours=[COLOURS["D"], COLOURS["G"]], ylabel="loss", size=(5.6, 3.6)))
 
-
-class Watch:
-    """Looks for faults in the record of a run as it is written, and takes little time for it."""
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        self.run: RunRecord | None = None
-        self.next = 0.0
-        self.known: set[str] = set()
-        self.new: list[Finding] = []  # those that the look before had not found
-
-    def look(self, done: bool = False) -> list[Finding] | None:
-        """The faults that the run has now; None where it isn't time to look again, unless it is `done`."""
+    def _look(self, done: bool) -> list[str]:
+        """Look for faults in the run's record, unless that would take too much of the time; returns the new ones."""
         began = time.monotonic()
-        if began < self.next and not done:
-            return None
+        if self.folder is None or (began < self.next_look and not done):
+            return []
         try:
-            self.run = self.run or load_run(self.folder)
-            self.run.refresh()
-            findings = diagnose(self.run)
+            self.record = self.record or load_run(self.folder)
+            self.record.refresh()
+            known, self.faults = self.faults, {finding.what: str(finding) for finding in diagnose(self.record)}
         except Exception as error:  # whatever is wrong with the record, the training goes on
             warnings.warn(f"no diagnosis of {self.folder}: {type(error).__name__}: {error}", stacklevel=3)
-            return None
+            return []
         finally:
             spent = time.monotonic() - began
-            self.next = began + max(REDRAW_SECONDS, spent / DIAGNOSIS_SHARE)
-        self.new = [finding for finding in findings if finding.what not in self.known]
-        self.known = {finding.what for finding in findings}
-        return findings
-
-
-def _bar(report: Report, length: int = 10) -> str:
-    done = report.step / report.total
-    return "█" * int(length * done) + "░" * (length - int(length * done)) + f" {done:4.0%}"
-
-
-def show_grid(images: Any, columns: int = 8) -> Picture:
-    """Images (N, C, S, S) as one small JPEG picture for a notebook."""
-    return Picture(data=jpeg(to_grid(images, columns)), format="jpeg")
+            self.next_look = began + max(REDRAW_SECONDS, spent / DIAGNOSIS_SHARE)
+        return [text for what, text in self.faults.items() if what not in known]

@@ -1,18 +1,16 @@
 """Pictures of images and of curves: matplotlib figures and files from plain data, none shown behind your back."""
 
-import base64
-import hashlib
 import io
-import json
+import textwrap
 from collections.abc import Mapping, Sequence
-from string import Template
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from IPython.display import Image as Picture
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from dcgan_lib.images.grid import to_grid
@@ -20,7 +18,7 @@ from dcgan_lib.images.grid import to_grid
 #: One colour a meaning, all through the course (Okabe and Ito's, told apart by colour-blind readers too).
 COLOURS = {"D": "#0072B2", "G": "#D55E00", "before": "#E69F00", "reference": "#666666"}
 
-MOST_POINTS = 2000  # drawn of a curve: more than a screen has pixels would only cost time
+MOST_POINTS = 2000  # of a curve: more than a screen has pixels would only cost time
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
@@ -34,29 +32,28 @@ def rendered(figure: Figure, dots_per_inch: int = 100, form: str = "png") -> byt
 
 def show_side_by_side(groups: Mapping[str, Tensor], columns: int = 8, width: float = 12.0) -> Figure:
     """One figure of several grids of images, each (N, C, S, S), under its own title."""
-    grids = [(title, to_grid(images, columns)) for title, images in groups.items()]
-    return picture_row(grids, width, interpolation="nearest")  # pixels as they are
+    return picture_row([(title, to_grid(images, columns)) for title, images in groups.items()], width)
 
 
-def picture_row(
-    pictures: Sequence[tuple[str, np.ndarray | Image.Image]],
-    width: float = 12.0,
-    columns: int | None = None,
-    interpolation: str = "auto",
-) -> Figure:
-    """Pictures side by side under their titles, (title, picture) each; in rows of `columns` where there are more."""
-    arrays = [(title, np.asarray(p.convert("RGB") if isinstance(p, Image.Image) else p)) for title, p in pictures]
-    columns = min(columns or len(arrays), len(arrays))
-    rows = -(-len(arrays) // columns)
-    height = max(picture.shape[0] / picture.shape[1] for _, picture in arrays) * width / columns
+def picture_row(pictures: Sequence[tuple[str, Any]], width: float = 12.0, columns: int | None = None) -> Figure:
+    """Pictures, PIL's or arrays, side by side under their titles, (title, picture) each; in rows of `columns`."""
+    columns = min(columns or len(pictures), len(pictures))
+    rows = -(-len(pictures) // columns)
+    arrays = [np.asarray(p.convert("RGB") if isinstance(p, Image.Image) else p) for _, p in pictures]
+    height = max(array.shape[0] / array.shape[1] for array in arrays) * width / columns
     figure = Figure(figsize=(width, rows * (height + 0.4)), layout="constrained")
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in cells:
         axes.axis("off")
-    for axes, (title, picture) in zip(cells, arrays, strict=False):  # the last row may have empty cells
-        axes.imshow(picture, interpolation=interpolation)
-        axes.set_title(title, fontsize=10)
+    for axes, (title, _), array in zip(cells, pictures, arrays, strict=False):  # the last row may have empty cells
+        axes.imshow(array)
+        axes.set_title(wrapped(title, int(12 * width / columns)), fontsize=10)
     return figure
+
+
+def wrapped(text: str, width: int = 30) -> str:
+    """The text in lines for a figure, its dollar signs kept from matplotlib, which would read formulas between them."""
+    return "\n".join(textwrap.fill(line, width) for line in text.splitlines()).replace("$", r"\$")
 
 
 def smoothed(values: Sequence[float], steps: int) -> np.ndarray:
@@ -69,10 +66,10 @@ def can_be_smoothed(count: int, steps: int) -> bool:
     return steps > 0 and count > 2 * steps
 
 
-def draw_curve(
+def add_curve(
     axes: Axes, steps: Sequence[float], values: Sequence[float], smooth: int, label: str = "", **style: Any
 ) -> None:
-    """Draw one curve, pale, and its moving average over it; thinned to `MOST_POINTS` points, the last among them.
+    """Plot one curve, pale, and its moving average over it; thinned to `MOST_POINTS` points, the last among them.
 
     `smooth` is the average's half-life in points; 0, or too few points, draws the values alone. `style` is
     matplotlib's, such as `color` and `linestyle`.
@@ -110,7 +107,7 @@ def plot_curves(
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     for index, (label, (steps, values)) in enumerate(curves.items()):
-        draw_curve(axes, steps, values, smooth, label, color=colours[index] if colours else f"C{index}")
+        add_curve(axes, steps, values, smooth, label, color=colours[index] if colours else f"C{index}")
     for label, height in (guides or {}).items():
         axes.axhline(height, color=COLOURS["reference"], ls="--", lw=1)
         axes.annotate(label, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
@@ -122,81 +119,57 @@ def plot_curves(
     return figure
 
 
+def evenly(items: Sequence, count: int) -> list:
+    """At most `count` of the items, at even distances, the first and the last among them."""
+    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))]
+
+
 def film_strip(frames: Sequence[tuple[int, Image.Image]], count: int = 6, width: float = 12.0) -> Figure:
     """Up to `count` frames, first and last among them, side by side under their steps: (step, picture) each."""
-    picked = [
-        frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
-    ]
-    return picture_row([(f"step {step:,}", picture) for step, picture in picked], width)
+    return picture_row([(f"step {step:,}", picture) for step, picture in evenly(frames, count)], width)
 
 
-def animate(frames: Sequence[tuple[int, Image.Image]], kilobytes: int = 400, seconds: float = 6.0) -> str:
-    """A player in HTML with every frame in it, (step, picture) each, of at most `kilobytes`.
+def animate(
+    frames: Sequence[tuple[int, Image.Image]], count: int = 40, kilobytes: int = 400, seconds: float = 6.0
+) -> Picture:
+    """One animated PNG of frames, (step, picture) each: it plays wherever a page shows pictures, without a script.
 
-    matplotlib's own player leaves out the frames past its limit, and fetches its buttons from the network; here the
-    frames are compressed more, then made smaller, then cut to their upper left quarter, until all of them fit: some
-    300 frames in 400 KB. Raises `ValueError` where they can't.
+    Each frame is the upper left quarter of its picture (all of one under 300 pixels wide) over its step; all of them
+    take `seconds`, then it begins again. Of more than `count` frames so many are taken at even distances, the first and
+    the last among them. They are made smaller, and of fewer colours, until they take at most `kilobytes` as text in a
+    notebook; `ValueError` where that isn't enough, or without frames.
     """
     if not frames:
         raise ValueError("there are no frames to animate: train with a smaller sample_every")
-    whole = [picture.convert("RGB") for _, picture in frames]
-    quarters = [picture.crop((0, 0, picture.width // 2, picture.height // 2)) for picture in whole]
-    rungs = [
-        (whole, side, quality) for side, quality in ((530, 75), (530, 50), (400, 50), (400, 30), (300, 40), (240, 30))
-    ]
-    rungs += [(quarters, side, quality) for side, quality in ((240, 40), (160, 30), (64, 20))]
-    for shown, side, quality in rungs:
-        some = shown[:: max(1, len(shown) // 8)]  # enough to tell that the rest won't fit either
-        if sum(len(_webp_url(picture, side, quality)) for picture in some) / len(some) * len(shown) > 1200 * kilobytes:
-            continue
-        pictures = [_webp_url(picture, side, quality) for picture in shown]
-        if sum(map(len, pictures)) + 2000 <= 1000 * kilobytes:
-            steps = [step for step, _ in frames]
-            values = {
-                "pictures": json.dumps(pictures),
-                "steps": json.dumps(steps),
-                "last": len(frames) - 1,
-                "pause": round(1000 * seconds / len(frames)),
-                "id": "player" + hashlib.sha256(pictures[-1].encode()).hexdigest()[:12],  # same frames, same page
-                "width": min(shown[0].width, 530),
-            }
-            return PLAYER.substitute(values)
-    raise ValueError(f"{len(frames)} frames don't fit into {kilobytes} KB: animate every second one, say frames[::2]")
+    chosen = evenly(frames, count)
+    some = evenly(chosen, 6)  # enough to tell that all of them won't fit
+    for width, colours in ((265, 128), (265, 64), (200, 64), (160, 64), (132, 64), (132, 32), (100, 32), (80, 16)):
+        room = 750 * kilobytes  # bytes: four letters hold three
+        if len(_animated(some, width, colours, seconds)) * len(chosen) / len(some) < 1.2 * room:
+            file = _animated(chosen, width, colours, seconds)
+            if len(file) <= room:
+                return Picture(data=file, format="png", width=320, alt="the same noise, drawn again and again")
+    raise ValueError(f"{len(chosen)} frames don't fit into {kilobytes} KB: give a smaller count")
 
 
-def _webp_url(picture: Image.Image, side: int, quality: int) -> str:
-    small = picture.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+def _animated(frames: Sequence[tuple[int, Image.Image]], width: int, colours: int, seconds: float) -> bytes:
+    """The animated PNG file: one palette for all frames, as the format wants it; the first and last frame stay."""
+    pictures = []
+    for step, picture in frames:
+        side = picture.width // 2 if picture.width > 300 else picture.width
+        shown = picture.convert("RGB").crop((0, 0, side, min(side, picture.height)))
+        shown.thumbnail((width, width), Image.Resampling.LANCZOS)
+        labelled = Image.new("RGB", (shown.width, shown.height + 16), "white")
+        labelled.paste(shown)
+        draw = ImageDraw.Draw(labelled)
+        draw.text((2, shown.height + 1), f"step {step:,}", "black", ImageFont.load_default(12))
+        done = step / max(frames[-1][0], 1)
+        draw.rectangle((0, labelled.height - 2, done * labelled.width, labelled.height), COLOURS["G"])
+        pictures.append(labelled)
+    palette = Image.fromarray(np.concatenate(pictures)).quantize(colours)
+    first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
+    pause = 1000 * seconds / len(frames)
     file = io.BytesIO()
-    small.save(file, "WEBP", quality=quality)  # half of a JPEG's size; every browser shows it
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-PLAYER = Template("""\
-<div id="$id" style="width: ${width}px; font: 13px sans-serif">
-  <img style="width: 100%; display: block" alt="what the generator draws from the same noise, step by step">
-  <div style="display: flex; gap: 8px; align-items: center; margin-top: 4px">
-    <button style="width: 70px">pause</button>
-    <input type="range" min="0" max="$last" value="0" style="flex: 1" aria-label="frame">
-    <span style="width: 90px"></span>
-  </div>
-</div>
-<script>
-(() => {
-  const pictures = $pictures, steps = $steps;
-  const [image, button, slider, label] = ["img", "button", "input", "span"].map(
-    name => document.querySelector("#$id " + name));
-  let timer = null;
-  const show = frame => {
-    image.src = pictures[frame]; slider.value = frame; label.textContent = "step " + steps[frame].toLocaleString("en");
-  };
-  const stop = () => { clearInterval(timer); timer = null; button.textContent = "play"; };
-  const play = () => {
-    timer = setInterval(() => show((+slider.value + 1) % pictures.length), $pause); button.textContent = "pause";
-  };
-  button.onclick = () => timer === null ? play() : stop();
-  slider.oninput = () => { stop(); show(+slider.value); };
-  show(0); play();
-})();
-</script>
-""")
+    durations = [max(pause, 1000), *(pause for _ in others[:-1]), max(pause, 2000)][: len(frames)]
+    first.save(file, "PNG", save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
+    return file.getvalue()

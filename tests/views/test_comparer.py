@@ -1,19 +1,20 @@
 """The run comparer: what each control does, that choices survive new points, and the same without a front end."""
 
+import asyncio
 import io
 import re
 import threading
 
 import pytest
-from helpers.example_runs import LOSS_D, LOSS_G, add_points, write_run
+from helpers.records import GRIDS, LOSS_D, LOSS_G, add_points, write_run
 from IPython.display import HTML
 from IPython.display import Image as Picture
 from PIL import Image
 
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
-from dcgan_lib.views import comparer, comparison, fragments
-from dcgan_lib.views.live import RunComparer
+from dcgan_lib.views import comparer, comparison
+from dcgan_lib.views.comparer import RunComparer
 
 
 @pytest.fixture
@@ -25,7 +26,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 def live(monkeypatch):
+    """As with a person at the notebook; what curves are made of stands for their picture, to be quick."""
     monkeypatch.setattr(comparer, "has_front_end", lambda: True)
+    monkeypatch.setattr(comparer, "_curves", lambda runs, *how: repr(([r.steps for r in runs], how)).encode())
 
 
 @pytest.fixture
@@ -45,6 +48,10 @@ def drawn(view):
     return [value and Image.open(io.BytesIO(value)).getpixel((8, 8))[0] for value in pictures]
 
 
+def steps(view):
+    return [step for _, step in view.controls.step.options]
+
+
 def test_without_a_front_end_tables_and_pictures_say_the_same(folder, shown, capsys):
     view = RunComparer(folder)
     view._ipython_display_()
@@ -54,40 +61,31 @@ def test_without_a_front_end_tables_and_pictures_say_the_same(folder, shown, cap
     assert "batch_size" not in shown[0].data  # the same in both
     assert LOSS_G in shown[3].data
     assert Image.open(io.BytesIO(shown[4].data)).format == "JPEG"
+    view.refresh()
     view.close()
 
 
-def test_no_runs_are_told_in_one_line(tmp_path, shown, capsys):
+def test_without_a_front_end_what_is_not_there_yet_is_no_error(tmp_path, shown, capsys):
     RunComparer(tmp_path / "none")._ipython_display_()
     assert capsys.readouterr().out.startswith("no runs in ")
     assert shown == []
-
-
-def test_what_cannot_be_understood_is_told_at_once(folder):
-    with pytest.raises(ValueError, match="did you mean 'epochs'"):
-        RunComparer(folder, "epocs=3")
-    with pytest.raises(ValueError, match="by is 'hour'"):
-        RunComparer(folder, by="hour")
-    with pytest.raises(ValueError, match="smooth is -3: give a whole number, 0 or more"):
-        RunComparer(folder, smooth=-3)
-    with pytest.raises(ValueError, match="most is 0: give a whole number, 1 or more"):
-        RunComparer(folder, most=0)
-    with pytest.raises(ValueError, match=f"no run has the series 'Dloss': there are {LOSS_D}, {LOSS_G}"):
-        RunComparer(folder, series="Dloss")
-
-
-def test_one_series_may_be_given_as_it_is(folder, live):
-    assert RunComparer(folder, series=LOSS_G).controls.series.value == (LOSS_G,)
-
-
-def test_without_a_front_end_a_run_that_has_no_points_yet_is_no_error(tmp_path, shown, capsys):
     write_run(tmp_path / "young", 0)
     RunComparer(tmp_path, series=LOSS_D)._ipython_display_()
     assert capsys.readouterr().out.startswith("1 of 1 runs")
     assert Picture in map(type, shown)
 
 
-def test_with_a_front_end_all_is_one_box_that_tests_and_style_sheets_find_their_way_in(folder, live, shown):
+def test_what_is_not_valid_is_told_at_once(folder):
+    with pytest.raises(ValueError, match="did you mean 'epochs'"):
+        RunComparer(folder, "epocs == 3")
+    with pytest.raises(ValueError, match="by is 'hour'"):
+        RunComparer(folder, by="hour")
+    with pytest.raises(ValueError, match=f"no run has the series 'Dlos': did you mean '{LOSS_D}'"):
+        RunComparer(folder, series="Dlos")
+
+
+def test_with_a_front_end_all_is_one_box_that_tests_and_style_sheets_find_their_way_in(folder, shown, monkeypatch):
+    monkeypatch.setattr(comparer, "has_front_end", lambda: True)
     view = RunComparer(folder)
     view._ipython_display_()
     assert shown == [view.controls.box]
@@ -97,6 +95,8 @@ def test_with_a_front_end_all_is_one_box_that_tests_and_style_sheets_find_their_
     assert view.controls.series.value == (LOSS_D, LOSS_G)
     assert Image.open(io.BytesIO(view.controls.curves.value)).format == "PNG"
     assert "dcgan-runs" in view.controls.runs._dom_classes
+    view.controls.runs.value = ()
+    assert view.controls.curves.value == b""
 
 
 def test_choosing_runs_and_series_changes_what_is_shown(folder, live):
@@ -105,70 +105,61 @@ def test_choosing_runs_and_series_changes_what_is_shown(folder, live):
     before = controls.curves.value
     controls.runs.value = ("long",)
     assert controls.curves.value != before
-    assert "short" not in controls.best.value
+    assert "short" not in controls.extremes.value
     assert controls.table.value == ""  # one run differs from none
     assert titles(view) == ['<div class="plain">long, step 30</div>']
     controls.series.value = (LOSS_G,)
-    assert LOSS_D not in controls.best.value
-    controls.goal.value = "max"
-    assert "130" in controls.best.value
+    assert LOSS_D not in controls.extremes.value
     controls.runs.value = ()
     assert "none chosen" in controls.status.value
-    assert controls.curves.value == b""
 
 
-def test_only_what_changes_is_drawn_anew(folder, live, monkeypatch):
+def test_only_what_changes_is_drawn_again(folder, live, monkeypatch):
     view = RunComparer(folder)
     calls = []
-    for name in ("curves", "best", "differences", "jpeg"):
-        real = getattr(fragments, name)
-        monkeypatch.setattr(fragments, name, lambda *a, n=name, real=real: (calls.append(n), real(*a))[1])
+    for name in ("_curves", "_extremes", "_differences", "_picture"):
+        real = getattr(comparer, name)
+        monkeypatch.setattr(comparer, name, lambda *a, n=name, real=real: (calls.append(n), real(*a))[1])
     view.refresh()
     assert calls == []
-    view.controls.goal.value = "max"
-    assert calls == ["best"]
-    calls.clear()
-    view.controls.step.value = 3  # step 10, of the long run alone
-    assert calls == ["jpeg"]
+    view.controls.step.value = 10  # of the long run alone
+    assert calls == ["_picture"]
     view.controls.axis.value = "epoch"
-    assert calls == ["jpeg", "curves"]
+    assert calls == ["_picture", "_curves"]
 
 
 def test_one_slider_moves_all_grids(folder, live):
     view = RunComparer(folder)
     controls = view.controls
-    assert view.steps == [3, 5, 9, 10, 30]
-    assert (controls.step.value, controls.step.max, drawn(view)) == (2, 4, [9, 5])  # the newest step that both have
-    controls.step.value = 0
+    assert steps(view) == [3, 5, 9, 10, 30]
+    assert (controls.step.value, controls.play.max, drawn(view)) == (9, 4, [9, 5])  # the newest step that both have
+    controls.step.value = 3
     assert drawn(view) == [3, b""]
     assert "no picture yet" in titles(view)[1]
     controls.play.value = 4
-    assert (controls.step.value, drawn(view)) == (4, [9, 30])
-    assert "step 30" in controls.shown.value
+    assert (controls.step.label, drawn(view)) == ("step 30", [9, 30])
 
 
-def test_a_filter_that_cannot_be_understood_is_answered_beneath_it(folder, live):
-    view = RunComparer(folder)
-    controls = view.controls
-    controls.filter.value = "epocs=3"
+def test_a_filter_that_is_not_valid_is_answered_beneath_it(folder, live):
+    controls = RunComparer(folder).controls
+    controls.filter.value = "epocs == 3"
     assert "did you mean &#x27;epochs&#x27;?" in controls.error.value
     assert controls.runs.value == ("short", "long")
-    controls.filter.value = "epochs=3"
+    controls.filter.value = "epochs == 3"
     assert controls.error.value == ""
     assert [run_id for _, run_id in controls.runs.options] == ["short"]
-    controls.filter.value = "epochs=4"
+    controls.filter.value = "epochs == 4"
     assert "none matches the filter" in controls.status.value
 
 
 def test_what_the_filter_hides_comes_back_with_it(folder, live):
-    view = RunComparer(folder)
-    controls = view.controls
+    controls = RunComparer(folder).controls
     controls.runs.value = ("long",)
-    controls.filter.value = "tag:one"  # nothing chosen is left: the newest of the rest is
+    controls.filter.value = 'tags == "one"'  # nothing chosen is left: the newest of the rest is
     assert controls.runs.value == ("short",)
     controls.filter.value = ""
     controls.runs.value = ("short", "long")
-    controls.filter.value = "tag:two"
+    controls.filter.value = 'tags == "two"'
     assert controls.runs.value == ("long",)
     controls.filter.value = ""
     assert controls.runs.value == ("short", "long")
@@ -182,7 +173,7 @@ def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
         controls = view.controls
         controls.runs.value = ("short", "growing")
         controls.series.value = (LOSS_G,)
-        controls.step.value = 0
+        controls.step.value = 3
         before = controls.curves.value
         add_points(run, range(6, 21))
         writing.log_images(run, Image.new("RGB", (16, 16), (20, 20, 20)), 20)
@@ -193,10 +184,10 @@ def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
         assert controls.runs.options[3][1] == "later"
         assert controls.runs.value == ("short", "growing")
         assert controls.series.value == (LOSS_G,)
-        assert view.steps == [3, 9, 20]
-        assert controls.step.value == 0
+        assert steps(view) == [3, 9, 20]
+        assert controls.step.value == 3
         assert controls.curves.value != before
-        controls.step.value = 2
+        controls.step.value = 20
         assert drawn(view) == [9, 20]
 
 
@@ -207,28 +198,26 @@ def test_the_newest_picture_is_shown_until_someone_moves_the_slider(tmp_path, li
             writing.log_images(run, Image.new("RGB", (16, 16)), step)
             run.wait()
             view.refresh()
-            assert view.steps[view.controls.step.value] == step
-        view.controls.step.value = 0
+            assert view.controls.step.value == step
+        view.controls.step.value = 5
         writing.log_images(run, Image.new("RGB", (16, 16)), 20)
         run.wait()
         view.refresh()
-        assert (view.steps[-1], view.controls.step.value) == (20, 0)
+        assert (steps(view)[-1], view.controls.step.value) == (20, 5)
 
 
-def test_a_picture_that_cannot_be_read_spoils_no_other(tmp_path, live, shown, monkeypatch):
+def test_a_picture_or_line_that_cannot_be_read_spoils_no_other(tmp_path, live, shown, monkeypatch):
     for name in ("sound", "spoilt"):
         write_run(tmp_path / name, grids=[5])
     [log] = tmp_path.glob("spoilt/neptune/offline/*/data-1.log")
-    log.write_bytes(re.sub(rb'"data": "[^"]{60}', b'"data": "', log.read_bytes()))
+    log.write_bytes(re.sub(rb'"data": "[^"]{60}', b'"data": "', log.read_bytes()) + b"{broken\n")
     view = RunComparer(tmp_path)
     sound, spoilt = (bytes(cell.children[1].value) for cell in view.controls.grids.children)
     assert sound.startswith(b"\xff\xd8")
     assert spoilt == b""
-    assert "could not be read" in view.controls.status.value
-    figure = comparison.grids_side_by_side(view.records, "images/fixed_noise", 5)
+    assert "2 things could not be read, the first: spoilt: " in view.controls.status.value
+    figure = comparison.grids_side_by_side(view.records, GRIDS, 5)
     assert [axes.get_title() for axes in figure.axes] == ["sound, step 5"]
-    view.controls.export.click()
-    assert "grids.png" in view.controls.exported.value
     monkeypatch.setattr(comparer, "has_front_end", lambda: False)
     RunComparer(tmp_path)._ipython_display_()
     assert isinstance(shown[-1], Picture)
@@ -240,11 +229,33 @@ def test_the_first_run_of_an_empty_folder_is_chosen_when_it_comes(tmp_path, live
     with writing.open_run(Config(), tmp_path / "first") as run:
         view.refresh()
         assert view.controls.runs.value == ("first",)  # no points yet
-        assert view.controls.best.value == ""
+        assert view.controls.extremes.value == ""
         add_points(run, range(1, 4))
         run.wait()
         view.refresh()
-        assert LOSS_D in view.controls.best.value
+        assert LOSS_D in view.controls.extremes.value
+
+
+def test_it_follows_its_runs_until_its_cell_shows_another(folder, live, shown, monkeypatch):
+    monkeypatch.setattr(comparer, "FOLLOW_SECONDS", 0)
+    monkeypatch.setattr(comparer, "cell_id", lambda: "mine")
+
+    async def scene():
+        view, looks = RunComparer(folder), asyncio.Semaphore(0)
+        view.refresh = looks.release
+        view._ipython_display_()
+        view._ipython_display_()  # a second time changes nothing
+        for _ in range(2):
+            await asyncio.wait_for(looks.acquire(), 30)
+        view.controls.follow.value = False
+        after = RunComparer(folder)
+        after._ipython_display_()
+        await asyncio.wait([view.following], timeout=30)
+        assert view.following.cancelled()
+        after.controls.box.close()
+        await asyncio.wait_for(after.following, 30)  # by itself
+
+    asyncio.run(scene())
 
 
 def test_what_goes_wrong_while_following_is_shown(folder, live, monkeypatch):
@@ -254,15 +265,11 @@ def test_what_goes_wrong_while_following_is_shown(folder, live, monkeypatch):
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(comparer, "load_runs", fail)
-    view._look_again()
+    view.refresh()
     assert "OSError: the disk is gone" in view.controls.status.value
     monkeypatch.undo()
-    view._look_again()
+    view.refresh()
     assert "2 of 2 runs" in view.controls.status.value
-    view.controls.follow.value = False
-    write_run(folder / "later")
-    view._look_again()
-    assert len(view.records) == 2
 
 
 def test_a_choice_made_while_the_view_follows_is_not_lost(folder, live, monkeypatch):
@@ -283,18 +290,18 @@ def test_a_choice_made_while_the_view_follows_is_not_lost(folder, live, monkeypa
         return real(folder)
 
     monkeypatch.setattr(comparer, "load_runs", meanwhile)
-    view._look_again()
+    view.refresh()
     thread.join(30)
     assert [record.run_id for record in view.chosen] == ["short"]
     assert runs.value == ("short",)
 
 
 def test_an_export_says_where_it_lies(folder, live):
-    view = RunComparer(folder)
+    view = RunComparer(folder, series=LOSS_G)
     view.controls.export.click()
-    written = folder / "exports/001"
-    names = ["best.csv", "curves.png", "grids.png", "points.csv", "settings.csv"]
-    assert sorted(file.name for file in written.iterdir()) == names
+    [written] = (folder / "exports").iterdir()
+    assert sorted(file.name for file in written.iterdir()) == ["points.csv", "settings.csv"]
+    assert LOSS_D not in (written / "points.csv").read_text()
     assert written.as_posix() in view.controls.exported.value
     view.refresh()
     assert len(view.records) == 2  # and is no run
@@ -303,17 +310,10 @@ def test_an_export_says_where_it_lies(folder, live):
     assert "choose a run first" in view.controls.exported.value
 
 
-def test_a_record_that_is_damaged_is_named(folder, live):
-    log = next((folder / "short").glob("neptune/offline/*/data-1.log"))
-    with log.open("ab") as file:
-        file.write(b"{broken\n")
-    assert "short: " in RunComparer(folder).controls.status.value
-
-
 def test_markup_in_a_name_stays_text(tmp_path, live):
     write_run(tmp_path / "<b>bold", grids=[1])
     write_run(tmp_path / "plain", data="<script>", grids=[1])
     controls = RunComparer(tmp_path).controls
-    shown = controls.best.value + controls.table.value + controls.grids.children[0].children[0].value
+    shown = controls.extremes.value + controls.table.value + controls.grids.children[0].children[0].value
     assert "<b>" not in shown
     assert "<script>" not in shown

@@ -1,73 +1,61 @@
-"""What is done again and again while a cell stands, and ends with it."""
+"""How a notebook begins: in the project's folder, its figures as JPEGs, and nothing of it in plain Python."""
 
-import asyncio
-from types import SimpleNamespace
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from IPython.core.events import EventManager, available_events
 
-from dcgan_lib.views import front_end
-from dcgan_lib.views.front_end import Repeater
+from dcgan_lib.views.front_end import begin, cell_id, has_front_end
+
+IN_A_NOTEBOOK = """
+import base64, io
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
+from PIL import Image
+from dcgan_lib.views.front_end import begin
+
+shell = InteractiveShell.instance()
+shell.kernel = None  # as if it had one
+shell.enable_gui = lambda gui: None
+begin(dpi=60, quality=20), begin(dpi=60, quality=90)
+figure = Figure(figsize=(4, 3))
+figure.subplots()
+[(form, data)] = [item for item in shell.display_formatter.format(figure)[0].items() if item[0] != "text/plain"]
+print(form, Image.open(io.BytesIO(base64.b64decode(data))).size, len(data) > 4000)
+"""
+
+
+def output(code, folder):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder).stdout
 
 
 @pytest.fixture
-def shell(monkeypatch):
-    """A notebook whose front end has just run the cell "mine"."""
-    message = {"metadata": {"cellId": "mine"}}
-    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda: message))
-    shell.events = EventManager(shell, available_events)
-    monkeypatch.setattr(front_end, "get_ipython", lambda: shell)
-    return shell
+def project(tmp_path):
+    for name in ("notebooks/deeper", "configs"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
 
 
-def test_it_goes_on_until_its_own_cell_is_run_again(shell):
-    async def scene():
-        calls = asyncio.Semaphore(0)
-        repeater = Repeater(calls.release, seconds=0)
-        repeater.start()
-        task = repeater.task
-        repeater.start()  # shown a second time
-        assert repeater.task is task
-        for cell in ("another", None):
-            shell.events.trigger("pre_run_cell", SimpleNamespace(cell_id=cell))
-            await asyncio.wait_for(calls.acquire(), 30)
-        shell.events.trigger("pre_run_cell", SimpleNamespace(cell_id="mine"))
-        await asyncio.wait([task], timeout=30)
-        assert task.cancelled()
-        assert repeater._end_with_cell not in shell.events.callbacks["pre_run_cell"]
-
-    asyncio.run(scene())
+def test_it_goes_to_the_nearest_project_from_anywhere_in_it(project, monkeypatch):
+    for place in ("notebooks/deeper", "notebooks", "."):
+        monkeypatch.chdir(project / place)
+        begin()
+        assert Path.cwd() == project
 
 
-def test_where_no_cell_is_told_the_next_one_ends_it(shell):
-    shell.kernel.get_parent()["metadata"].clear()
-
-    async def scene():
-        first, second = (Repeater(lambda: None, seconds=60) for _ in range(2))
-        first.start()
-        task = first.task
-        second.start()
-        await asyncio.wait([task], timeout=30)
-        assert task.cancelled()
-        assert second.task
-        second.stop()
-
-    asyncio.run(scene())
+def test_without_a_project_it_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin()
+    assert Path.cwd() == tmp_path
+    assert not has_front_end()
+    assert cell_id() is None
 
 
-def test_work_may_end_itself(shell):
-    async def scene():
-        repeater = Repeater(lambda: repeater.stop(), seconds=0)
-        repeater.start()
-        task = repeater.task
-        await asyncio.wait([task], timeout=30)
-        assert task.cancelled()
-        repeater.stop()  # a second time, nothing happens
-
-    asyncio.run(scene())
+def test_a_notebook_shows_figures_as_jpegs_of_their_own_size(project):
+    assert output(IN_A_NOTEBOOK, project / "notebooks") == "image/jpeg (240, 180) True\n"
 
 
-def test_without_an_event_loop_nothing_is_begun():
-    repeater = Repeater(lambda: None, seconds=0)
-    repeater.start()
-    assert repeater.task is None
+def test_plain_python_keeps_its_own_way_of_showing_figures(project):
+    code = "from dcgan_lib.views.front_end import begin; begin(); import sys; print('matplotlib' in sys.modules)"
+    assert output(code, project) == "False\n"

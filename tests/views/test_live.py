@@ -1,20 +1,18 @@
 """The live view: widgets where a person is looking, a line of text and a plain picture where no one is."""
 
-import dataclasses
 import io
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from helpers.records import write_run
 from PIL import Image
 
-from dcgan_lib.gan import GAN
-from dcgan_lib.images.grid import to_grid
-from dcgan_lib.records import writing
-from dcgan_lib.train import fit
+from dcgan_lib.health import STATISTICS
+from dcgan_lib.quality.diagnosis import Finding
+from dcgan_lib.train import Report
 from dcgan_lib.views import live
+
+GRID = np.zeros((20, 74, 3), np.uint8)
 
 
 @pytest.fixture
@@ -24,69 +22,71 @@ def shown(monkeypatch):
     return shown
 
 
-def test_with_no_front_end_a_report_is_a_line_and_the_end_a_picture(tiny, images, shown, capsys):
-    assert not live.has_front_end()
-    gan, view = GAN(tiny), live.LiveView()
-    for report in fit(gan, images):
-        view.update(report)
-    view.close(to_grid(gan.sample()))
+def reports():
+    """Those of a training of 4 epochs, each of 3 steps."""
+    for step in range(2, 13, 2):
+        of_run = {"step": step, "total": 12, "epoch": (step + 2) // 3, "epochs": 4, "images_per_second": 1234.5}
+        series = {name: [0.5, 0.25] for name in STATISTICS}
+        yield Report(**of_run, steps=range(step - 1, step + 1), series=series, **dict.fromkeys(UNUSED, False))
+
+
+UNUSED = ("sample_due", "checkpoint_due", "evaluation_due", "diverged_at", "interrupted")
+
+
+def test_with_no_front_end_a_report_is_a_line_and_the_end_a_picture(shown, capsys):
+    view = live.LiveView()
+    for report in reports():
+        view.update(report, GRID)
+    view.close(GRID)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
-    assert lines[0].startswith("█░░░░░░░░░  17%  [1/4][2/3]  Loss_D: ")
+    assert lines[0].startswith("█░░░░░░░░░  17%  [1/4][2/3]  Loss_D: 0.2500")
     assert lines[-1].startswith("██████████ 100%  [4/4][3/3]  Loss_D: ")
-    assert lines[-1].endswith(" images/s)")
+    assert lines[-1].endswith("  (1,234 images/s)")
     (picture,) = shown
     assert Image.open(io.BytesIO(picture.data)).format == "JPEG"
 
 
-def test_with_a_front_end_widgets_move_and_nothing_is_printed(tiny, images, shown, capsys, monkeypatch):
+def test_with_a_front_end_widgets_move_and_nothing_is_printed(shown, capsys, monkeypatch):
     monkeypatch.setattr(live, "has_front_end", lambda: True)
-    gan, view = GAN(tiny), live.LiveView()
-    for report in fit(gan, images):
-        view.update(report, to_grid(gan.sample()) if report.sample_due else None)
-    view.close(to_grid(gan.sample()))
+    view = live.LiveView()
+    for report in reports():
+        view.update(report, GRID)
+    view.close(GRID)
     assert capsys.readouterr().out == ""
     box, picture = shown  # one box, whose contents change, and what stays when the notebook is opened again
     assert box.children[0] is view.bar
     assert Image.open(io.BytesIO(picture.data)).format == "JPEG"
     assert view.bar.value == 1
     assert "step 12 of 12" in view.line.value
-    assert Image.open(io.BytesIO(view.grid.value)).size == (4 * 18 + 2, 18 + 2)
+    assert Image.open(io.BytesIO(view.grid.value)).size == (74, 20)
     assert Image.open(io.BytesIO(view.curves.value)).format == "PNG"
     assert view.steps == list(range(1, 13))
 
 
-@pytest.mark.parametrize("live", [True, False])
-def test_a_fault_of_the_run_is_shown_while_it_goes_on_and_told_once(
-    tiny, images, shown, capsys, monkeypatch, tmp_path, live
-):
-    monkeypatch.setattr(live, "has_front_end", lambda: live)
+@pytest.mark.parametrize("looking", [True, False])
+def test_a_fault_of_the_run_is_shown_as_long_as_it_lasts_and_told_once(shown, capsys, monkeypatch, tmp_path, looking):
+    fault = Finding("wrong value <range>", since=4, evidence={}, advice="scale them")
+    found = iter([[], [fault], [fault], [], [fault], [fault]])
+    monkeypatch.setattr(live, "has_front_end", lambda: looking)
+    monkeypatch.setattr(live, "diagnose", lambda run: next(found))
     monkeypatch.setattr(live, "REDRAW_SECONDS", 0)
-    monkeypatch.setattr(live, "DIAGNOSIS_SHARE", 1)
-    dark = dataclasses.replace(images, images=images.images // 4)  # in [-1, -0.5]
-    gan, view = GAN(tiny.replace(epochs=10)), live.LiveView(tmp_path / "run")
-    with writing.open_run(gan.config, tmp_path / "run", gan=gan, images=dark) as run:
-        for report in fit(gan, dark):
-            writing.log_report(run, report)
-            run.wait()
-            view.update(report)
-            if report.step == 10:
-                early = view.watch.known
-    assert early == set()
-    assert view.watch.known == {"wrong value range"}
-    lines = [
-        line for line in capsys.readouterr().out.splitlines() if line.startswith("! wrong value range, since step 2")
-    ]
-    assert len(lines) == (0 if live else 1)
-    if live:
-        assert "wrong value range" in view.faults.value
+    monkeypatch.setattr(live, "DIAGNOSIS_SHARE", 1e9)
+    monkeypatch.setattr(live.LiveView, "_draw_curves", lambda _: b"")
+    write_run(tmp_path / "run")
+    view, warned = live.LiveView(tmp_path / "run"), []
+    for report in reports():
+        view.update(report)
+        warned.append(looking and "wrong value &lt;range&gt;" in view.warning.value)
+    assert warned == [looking and there for there in (False, True, True, False, True, True)]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("! wrong value <range>, since")]
+    assert len(told) == (0 if looking else 2)  # it came twice
 
 
 def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
     """A look that took 2 s is repeated after 200 s, but for the one at the end."""
-    now = [0.0]
+    now, looks = [0.0], []
     monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
-    looks = []
 
     def slow(run):
         looks.append(now[0])
@@ -95,32 +95,15 @@ def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatc
 
     monkeypatch.setattr(live, "diagnose", slow)
     write_run(tmp_path / "run")
-    watch = live.Watch(tmp_path / "run")
+    view = live.LiveView(tmp_path / "run")
     for second in range(300):
         now[0] = max(now[0], second)
-        watch.look()
+        view._look(done=False)
     assert looks == [0, 200]
-    assert watch.look(done=True) == []
+    view._look(done=True)
+    assert len(looks) == 3
 
 
 def test_a_record_that_cannot_be_read_does_not_stop_the_training(tmp_path):
     with pytest.warns(UserWarning, match="no diagnosis of .*: FileNotFoundError"):
-        assert live.Watch(tmp_path).look() is None
-
-
-def test_a_jpeg_is_close_to_its_pixels():
-    pixels = np.tile(np.arange(0, 256, 2, dtype=np.uint8)[:, None, None], (1, 64, 3))
-    back = np.asarray(Image.open(io.BytesIO(live.jpeg(pixels))))
-    assert np.abs(back.astype(int) - pixels).mean() < 2
-
-
-def test_importing_the_library_loads_nothing_heavy_and_touches_no_random_state():
-    code = """
-import random, sys
-before = random.getstate()
-import dcgan_lib, dcgan_lib.config, dcgan_lib.tracking, dcgan_lib.runs, dcgan_lib.launch
-assert random.getstate() == before
-print([name for name in ("neptune", "torch", "IPython", "ipywidgets", "papermill") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+        assert live.LiveView(tmp_path)._look(done=False) == []
