@@ -24,6 +24,7 @@ import torch
 from results import machine, replace_part
 from torch.utils.flop_counter import FlopCounterMode
 
+from dcgan_lib.compute import gpu_batches
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.faces import draw_faces
@@ -133,7 +134,7 @@ def compare_with_plain(table: Table, data: str, temporary: Path, device: str) ->
 def ceiling(table: Table, images: ImageSet) -> None:
     """How near a step comes to what this machine multiplies at best."""
     gan = GAN(Config(precision="auto"))
-    dtype = torch.bfloat16 if gan.autocast else torch.float32
+    dtype = torch.bfloat16 if gan.half_precision else torch.float32
     a, b = (torch.randn(2048, 2048, device=gan.device).to(dtype) for _ in range(2))
     for _ in range(3):
         a @ b
@@ -221,19 +222,17 @@ def on_gpu(table: Table, images: ImageSet) -> None:
     if not torch.cuda.is_available():
         table.row("any CUDA GPU", "not measured: none is here")
         return
-    fast = Config(precision="auto", flip=True)
+    fast = Config(precision="auto", flip=True, cuda_graphs=True)
     for what, config in {
         "bf16, CUDA graph": fast,
         "bf16, no graph": fast.replace(cuda_graphs=False),
         "fp32, CUDA graph": fast.replace(precision="fp32"),
-        "fp32, no graph: the articles' step": Config(cuda_graphs=False),
+        "fp32, no graph: the articles' step": Config(),
     }.items():
         table.row(f"GPU, width 64, batch 128, {what}", steady(config, images, 2000), "images/s")
-    import dcgan_lib.feed
-
-    share, dcgan_lib.feed.SHARE = dcgan_lib.feed.SHARE, 0.0
+    share, gpu_batches.SHARE = gpu_batches.SHARE, 0.0
     table.row("GPU, bf16, CUDA graph, images streamed from the host", steady(fast, images, 2000), "images/s")
-    dcgan_lib.feed.SHARE = share
+    gpu_batches.SHARE = share
 
 
 def main() -> None:
@@ -270,9 +269,8 @@ def main() -> None:
         overheads(table, images, temporary)
         evaluator = Evaluator(images, hold_out=True)
         gan = GAN(modern)
-        table.row(
-            "evaluation of 2,000 images without a judge", [seconds(lambda: evaluator(gan)) for _ in range(3)], "s"
-        )
+        took = [seconds(lambda: evaluator(gan)) for _ in range(3)]
+        table.row("evaluation of 2,000 images without the attribute classifier", took, "s")
         memory(table, temporary)
         on_gpu(table, images)
     what = (

@@ -21,17 +21,20 @@ from typing import Any, NamedTuple
 
 import torch
 from results import machine, replace_part
+from torch import Tensor
 
-from dcgan_lib.config import RECIPES, Config
+from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.faces import draw_faces
 from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_grid
+from dcgan_lib.losses import OBJECTIVES
 from dcgan_lib.quality.diagnosis import diagnose
 from dcgan_lib.quality.evaluate import Evaluator
 from dcgan_lib.records.reading import RunRecord, load_run
 from dcgan_lib.records.writing import log_images, log_report, log_scores, open_run
-from dcgan_lib.train import TrainingDiverged, fit
+from dcgan_lib.settings import RECIPES
+from dcgan_lib.train import Step, TrainingDiverged, fit, train_step
 
 SMALL = {"image_size": 32, "generator_width": 16, "discriminator_width": 16, "batch_size": 64}
 REPORTS = {"sample_every": 100, "log_every": 20, "evaluate_every": 100, "checkpoint_every": 10**9, "epochs": 10**6}
@@ -58,6 +61,26 @@ def only(count: int) -> Callable[[ImageSet], ImageSet]:
     return reduced
 
 
+def mixed_step(gan: GAN, real: Tensor, z: Tensor) -> Step:
+    """A step whose D sees real images and fakes in one batch: BatchNorm normalises them together, as notebook 6 shows.
+
+    For a D with one update a step and without penalties.
+    """
+    objective, fake = OBJECTIVES[gan.config.objective], gan.generate(z)
+    real_logits, fake_logits = gan.discriminate(torch.cat([real, fake.detach()])).chunk(2)
+    loss_d = objective.discriminator(real_logits, fake_logits, gan.config.label_smoothing)
+    gan.optimizer_d.zero_grad()
+    loss_d.backward()
+    gan.optimizer_d.step()
+    _, fake_logits_after = gan.discriminate(torch.cat([real, fake])).chunk(2)
+    loss_g = objective.generator(fake_logits_after)
+    gan.optimizer_g.zero_grad()
+    loss_g.backward(inputs=list(gan.generator.parameters()))
+    gan.optimizer_g.step()
+    gan.step += 1
+    return Step(*(each.detach() for each in (loss_d, loss_g, real_logits, fake_logits, fake_logits_after, real, fake)))
+
+
 class Setup(NamedTuple):
     """What is changed of `BASE`, for how many steps, and the fault that it makes; none for a healthy one."""
 
@@ -65,6 +88,7 @@ class Setup(NamedTuple):
     settings: dict[str, Any]
     images: Callable[[ImageSet], ImageSet] | None = None
     steps: int = 600
+    step: Callable[[GAN, Tensor, Tensor], Step] = train_step
 
 
 LABELS = {"label_smoothing": 0.0}
@@ -103,7 +127,7 @@ SETUPS = {
     "batch 32": Setup(None, {"batch_size": 32}),
     "ReLU in D": Setup(None, {"discriminator_slope": 0.0}),
     "D half as fast": Setup(None, {"learning_rate_d": 3e-4}),
-    "real and fake in one batch": Setup(None, {"mixed_batches": True}),
+    "real and fake in one batch": Setup(None, {}, step=mixed_step),
     "labels not smoothed": Setup(None, LABELS),
 }
 
@@ -131,12 +155,12 @@ def train(name: str, data: str, seed: int, folder: Path, cache: Path) -> None:
     evaluator, gan = Evaluator(images, True, 300), GAN(config)
     evaluated = (setup.steps // 200 * 100, setup.steps)
     with open_run(config, folder, gan=gan, images=images) as run, contextlib.suppress(TrainingDiverged):
-        for report in fit(gan, images):
+        for report in fit(gan, images, setup.step):
             log_report(run, report)
             if report.sample_due:
                 log_images(run, to_grid(gan.sample()), report.step)
             if report.evaluation_due and report.step in evaluated:
-                log_scores(run, evaluator(gan), report.step)
+                log_scores(run, evaluator(gan, overfitting=setup.step is train_step), report.step)
             if report.step >= setup.steps:
                 break
     (folder / "done").touch()

@@ -7,9 +7,9 @@ from datetime import date
 
 from results import machine, replace_part
 
+from dcgan_lib.records.paths import PATHS
 from dcgan_lib.records.reading import load_runs
-from dcgan_lib.records.writing import PATHS
-from dcgan_lib.views.comparison import select
+from dcgan_lib.records.table import select
 
 SCORES = ("swd", "swd_16", "swd_32", "swd_64", "diversity")
 

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 from dcgan_lib.config import Config
-from dcgan_lib.records import writing
+from dcgan_lib.records.paths import PATHS
 from dcgan_lib.records.reading import load_run, load_runs
+from dcgan_lib.records.writing import log_images, log_report, open_run
 from dcgan_lib.train import Report
 
 REPEATS = 5
@@ -26,7 +27,7 @@ POINTS = 200_000
 def report_of(first: int, last: int, random: np.random.Generator) -> Report:
     """A report of the steps from first to last, as `fit` yields it."""
     steps = range(first, last + 1)
-    series = {name: random.random(len(steps)).tolist() for name in writing.PATHS}
+    series = {name: random.random(len(steps)).tolist() for name in PATHS}
     place = {"step": last, "total": last + 1, "epoch": 1, "epochs": 1, "steps": steps, "series": series}
     due = {"sample_due": False, "checkpoint_due": False, "evaluation_due": False}
     flags = due | {"diverged_at": None, "interrupted": False}
@@ -36,24 +37,24 @@ def report_of(first: int, last: int, random: np.random.Generator) -> Report:
 def logging(folder: Path, every: int) -> list[float]:
     """Microseconds that `log_report` takes for a step, where a report comes after every so many of them."""
     random, times = np.random.default_rng(0), []
-    with writing.open_run(Config(), folder) as run:
+    with open_run(Config(), folder) as run:
         for first in range(1, 200 * every, every):
             report = report_of(first, first + every - 1, random)
             began = time.perf_counter()
-            writing.log_report(run, report)
+            log_report(run, report)
             times.append((time.perf_counter() - began) / every * 1e6)
     return times
 
 
 def write_points(folder: Path, every: int) -> None:
     """A run of 200,000 points in five series; with `every` 1 each is an append of its own, as plain code has it."""
-    random, steps = np.random.default_rng(0), POINTS // len(writing.PATHS)
-    with writing.open_run(Config(), folder) as run:
+    random, steps = np.random.default_rng(0), POINTS // len(PATHS)
+    with open_run(Config(), folder) as run:
         for first in range(1, steps + 1, every):
             if every > 1:
-                writing.log_report(run, report_of(first, first + every - 1, random))
+                log_report(run, report_of(first, first + every - 1, random))
             else:
-                for path in writing.PATHS.values():
+                for path in PATHS.values():
                     run[path].append(random.random(), step=first)
 
 
@@ -62,11 +63,11 @@ def write_many(folder: Path, count: int = 100) -> None:
     random = np.random.default_rng(0)
     grid = Image.fromarray(random.integers(0, 256, (530, 530, 3), dtype=np.uint8) // 8 * 8)
     for number in range(10):
-        with writing.open_run(Config(seed=number), folder / f"run-{number:03}") as run:
+        with open_run(Config(seed=number), folder / f"run-{number:03}") as run:
             for first in range(1, 10_001, 50):
-                writing.log_report(run, report_of(first, first + 49, random))
+                log_report(run, report_of(first, first + 49, random))
                 if first % 350 == 1:
-                    writing.log_images(run, grid, first)
+                    log_images(run, grid, first)
     for number in range(10, count):
         shutil.copytree(folder / f"run-{number % 10:03}", folder / f"run-{number:03}")
 
@@ -93,7 +94,7 @@ def list_runs(folder: Path) -> None:
     for record in load_runs(folder):
         assert record.settings
         assert record.state == "unfinished"
-        assert record.steps == record.last(writing.PATHS["loss_d"])[0] == 10_000
+        assert record.steps == record.last(PATHS["loss_d"])[0] == 10_000
     print(time.perf_counter() - began)
 
 
