@@ -1,30 +1,30 @@
-# make train · make sweep · make bench · make diagnosis · make test · make lab · make notebooks · make runs · make dashboard · make lint
+# make train · make test · make check · make lab · make notebooks · make site · make bench
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help train sweep bench diagnosis test test-browser browser lab notebooks runs dashboard lint
+.PHONY: help train sweep bench diagnosis check test unit-test notebook-test browser-test browser lab notebooks runs dashboard site lint
 
 help:
-	@echo "make train              draw faces, train on them, end with a grid of generated ones"
+	@echo "make train              paint portraits, train on them, end with a grid of generated faces"
 	@echo "make train CONFIG=FILE  the same with other settings; RUN=NAME names the run"
 	@echo "make sweep              the epochs sweep, 5 against 10; CONFIG=configs/sweeps/FILE for another"
-	@echo "make bench              how fast this machine is, beside the articles' loop; DATA=FOLDER for other images"
-	@echo "make diagnosis CELEBA=FOLDER  runs made to fail, and healthy ones: what diagnose names; 40 minutes on 2 cores"
-	@echo "make test               every test: lint, units, browser, then all notebooks"
-	@echo "make test-browser       installs Chromium where there is none, and tests in it"
 	@echo "make lab                open the course in JupyterLab"
 	@echo "make runs               a table of all runs"
-	@echo "make dashboard          all runs in Trackio, an optional dashboard on this machine"
+	@echo "make dashboard          all runs in TensorBoard, on this machine"
+	@echo "make check              lint and unit tests, while you work"
+	@echo "make test               every test: lint, units, trainings, browser, then all notebooks"
+	@echo "make site               docs and executed notebooks as a website, in build/site"
 	@echo "make notebooks          execute the notebooks again, in place"
-	@echo "make lint               ruff, on library, tests and notebooks"
+	@echo "make bench              how fast this machine is, beside the articles' loop; DATA=FOLDER for other images"
+	@echo "make diagnosis CELEBA=FOLDER  runs made to fail, and healthy ones: what diagnose names; 40 minutes on 2 cores"
 
 train: $(VENV)/.installed
-	@$(BIN)/python -m dcgan_lib.launch $(or $(CONFIG),configs/cpu.yaml) $(if $(RUN),--run $(RUN))
+	@$(BIN)/dcgan train $(or $(CONFIG),configs/cpu.yaml) $(if $(RUN),--run $(RUN))
 
 sweep: $(VENV)/.installed
-	@$(BIN)/python -m dcgan_lib.sweep $(or $(CONFIG),configs/sweeps/epochs.yaml)
+	@$(BIN)/dcgan sweep $(or $(CONFIG),configs/sweeps/epochs.yaml)
 
 bench: $(VENV)/.installed
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench.py $(if $(DATA),--data $(DATA))
@@ -32,33 +32,55 @@ bench: $(VENV)/.installed
 diagnosis: $(VENV)/.installed
 	@PYTHONPATH=. $(BIN)/python benchmarks/diagnosis.py $(if $(CELEBA),--celeba '$(CELEBA)')
 
-# The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours; notebook 5 finds
-# two small runs there.
-QUICK := -s image_size 32 -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
-test: $(VENV)/.installed-dev lint
-	@rm -rf build/test && mkdir -p build/test && cp -r notebooks build/test/
-	@cd build/test && ln -s ../../dcgan_lib ../../configs ../../data .
-	cd build/test && ../../$(BIN)/python -m dcgan_lib.sweep configs/sweeps/epochs.yaml $(QUICK)
-	$(BIN)/python -m pytest tests build/test/notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=900
+lab: $(VENV)/.installed
+	$(BIN)/jupyter lab notebooks
 
-test-browser: browser
+runs: $(VENV)/.installed
+	@$(BIN)/dcgan runs
+
+dashboard: $(VENV)/.installed
+	@$(BIN)/python -c 'import tensorboard' 2>/dev/null || $(BIN)/python -m pip install --quiet 'tensorboard>=2.18'
+	@$(BIN)/dcgan export --to tensorboard --into runs/exports/tensorboard
+	$(BIN)/tensorboard --logdir runs/exports/tensorboard
+
+# A process a core, each computing on one: several that compute on all cores at a time wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+
+check: lint
+	$(PYTEST) tests --ignore=tests/browser --ignore=tests/notebooks
+
+test: lint build/test
+	$(PYTEST) tests build/test/notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=900
+
+unit-test: $(VENV)/.installed-dev
+	$(PYTEST) tests --ignore=tests/browser --ignore=tests/notebooks
+
+notebook-test: build/test
+	$(PYTEST) tests/notebooks build/test/notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=900
+
+browser-test: browser
 	$(BIN)/python -m pytest tests/browser
+
+# The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours, and those that
+# train run shorter there, by parameters; notebooks 4 and 5 find two small runs.
+QUICK := -s image_size 32 -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
+SHORTER := '03_training epochs 1' '06_debugging steps 120' '06_debugging classifier_steps 40' \
+  '07_minimal_gan seconds 8' '08_other_models pixelcnn_steps 40' '08_other_models vae_steps 300' \
+  '08_other_models rbm_steps 500' '08_other_models drawn 16'
+.PHONY: build/test
+build/test: $(VENV)/.installed-dev
+	@rm -rf build/test && mkdir -p build/test && cp -r notebooks build/test/
+	@cd build/test && ln -s ../../configs ../../data .
+	@for each in $(SHORTER); do set -- $$each; \
+	  $(BIN)/papermill --prepare-only --no-progress-bar --log-level ERROR \
+	    build/test/notebooks/$$1.ipynb build/test/notebooks/$$1.ipynb -p $$2 $$3 2>/dev/null || exit 1; done
+	cd build/test && ../../$(BIN)/dcgan sweep configs/sweeps/epochs.yaml $(QUICK)
 
 # As an administrator from the system's packages, otherwise Playwright's own.
 browser: $(VENV)/.installed-dev
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qq install -y chromium >/dev/null; } || \
 	  $(BIN)/playwright install chromium
-
-lab: $(VENV)/.installed
-	$(BIN)/jupyter lab notebooks
-
-runs: $(VENV)/.installed
-	@$(BIN)/python -m dcgan_lib.runs
-
-dashboard: $(VENV)/.installed
-	@$(BIN)/python -c 'import trackio' 2>/dev/null || $(BIN)/python -m pip install --quiet -r
-	@$(BIN)/python -m dcgan_lib.dashboard
 
 notebooks: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(NOTEBOOKS)
@@ -67,17 +89,22 @@ notebooks: $(VENV)/.installed-dev
 	    --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
 	done
 
+site: $(VENV)/.installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -c docs -d build/site-doctrees . build/site
+	@echo "open build/site/index.html"
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "the course needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12 ...")'
 	@echo "installing the packages into $(VENV), once: 5 GB, about two minutes on a fast line"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-site.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@

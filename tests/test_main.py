@@ -1,0 +1,46 @@
+"""The command: what it offers, and that whatever is wrong is one line."""
+
+import pytest
+
+from dcgan_lib.__main__ import COMMANDS, main
+
+
+def test_alone_it_lists_its_commands(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_takes(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: dcgan {command}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "no/where.yaml"],
+        ["sweep", "no/where.yaml"],
+        ["runs", "no/where"],
+        ["evaluate", "no/where"],
+        ["diagnose", "no/where"],
+        ["export", "no/where", "--to", "csv"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_is_not_there_is_one_line_and_exit_code_1(arguments, capsys):
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.strip().splitlines()) == 1
+    assert "no/where" in said.err
+
+
+def test_an_unknown_command_is_answered_with_those_there_are(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["trian"])
+    assert ended.value.code == 2
+    assert "choose from" in capsys.readouterr().err
