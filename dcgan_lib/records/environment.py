@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def describe(config: Config, device: "torch.device | str") -> dict[str, Any]:
-    """What a run's numbers depend on besides its Config: versions, device, threads, and the commit of the code.
+    """Seed, versions, device, threads, platform, and the commit of the code, as plain values.
 
     `git_commit` and `git_dirty` (the library differs from that commit) are absent where there is no git checkout.
     """
@@ -29,7 +29,7 @@ def describe(config: Config, device: "torch.device | str") -> dict[str, Any]:
         "device_name": torch.cuda.get_device_name(device) if on_gpu else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
-        **git_state(Path(__file__).parent),
+        **git_state(Path(__file__).parents[1]),  # of the whole library
     }
 
 
@@ -37,13 +37,10 @@ def git_state(folder: Path) -> dict[str, Any]:
     """The commit that a package's folder is at, and whether it differs from it; empty where there is no checkout."""
     if "site-packages" in folder.parts:  # installed: a checkout further up would be somebody else's
         return {}
-
-    def git(*arguments: str) -> str:
-        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
+    git = ["git", "--no-optional-locks", "-C", str(folder)]
+    commands = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", "."])
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
-        return {"git_commit": git("rev-parse", "HEAD"), "git_dirty": changed != ""}
+        said = [subprocess.run([*git, *c], check=True, capture_output=True, text=True).stdout for c in commands]
     except (OSError, subprocess.CalledProcessError):  # no git, no checkout, or no commit yet
         return {}
+    return {"git_commit": said[0].strip(), "git_dirty": said[1] != ""}

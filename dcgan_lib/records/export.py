@@ -1,76 +1,120 @@
-"""A comparison of runs kept as files: every point, setting and best value as tables, curves and grids as pictures."""
+"""`dcgan export`: runs' points, settings and grids as event files for TensorBoard, or as tables."""
 
-import itertools
 import math
+import re
 import shutil
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from dcgan_lib.records.reading import RunRecord
-from dcgan_lib.views.comparison import best, grids_side_by_side, labels, listed, overlay, settings_of, steps_per_epoch
-from dcgan_lib.views.plots import rendered
+from dcgan_lib import checkpoint
+from dcgan_lib.records.reading import RunRecord, find_runs
+from dcgan_lib.records.table import differing, number_series, run_labels, runs_table, steps_per_epoch
+
+COLUMNS = ["run", "series", "step", "epoch", "seconds", "value"]
 
 
-def export(
-    records: Sequence[RunRecord],
-    folder: str | Path,
-    paths: str | Sequence[str],
-    by: str = "step",
-    smooth: int = 20,
-    goal: str = "min",
-    side_by_side: bool = False,
-    image_path: str | None = None,
-    step: int | None = None,
-) -> list[Path]:
-    """Write the comparison into a new numbered folder under `folder`; gives the files' paths.
+def points_of(records: Sequence[RunRecord], paths: Sequence[str] | None = None) -> pd.DataFrame:
+    """Every point of these series of numbers, or of all: columns run, series, step, epoch, seconds, value.
 
-    `points.csv` (run, series, step, epoch, seconds, value: a row a point, unsmoothed), `settings.csv` (all, not only
-    those that differ), `best.csv`, `curves.png`, and `grids.png` where `image_path` and `step` say what to show. Raises
-    `ValueError` for no runs, and what `best`, `overlay` and `grids_side_by_side` raise, before anything is written.
+    The epoch is NaN where a record doesn't say how many steps one has.
     """
-    if not records:
-        raise ValueError("no runs to export: the query matched none")
-    tables = {"best": best(records, paths, goal, smooth), "points": _points(records, listed(paths))}
-    figures = {"curves": overlay(records, paths, by, smooth, side_by_side)}
-    if image_path and step is not None:
-        figures["grids"] = grids_side_by_side(records, image_path, step)
-    target = _new_folder(Path(folder))
-    try:
-        for name, table in tables.items():
-            table.to_csv(target / f"{name}.csv", index=False)
-        settings_of(records).to_csv(target / "settings.csv")
-        for name, figure in figures.items():
-            (target / f"{name}.png").write_bytes(rendered(figure, 150))
-    except BaseException:
-        shutil.rmtree(target)  # half an export would look like a whole one
-        raise
-    return sorted(target.iterdir())
-
-
-def _points(records: Sequence[RunRecord], paths: Sequence[str]) -> pd.DataFrame:
-    columns = ["run", "series", "step", "epoch", "seconds", "value"]
     frames = []
-    for label, record in zip(labels(records), records, strict=True):
-        for path in [path for path in paths if path in record.series_names]:
-            frame = record.series(path).assign(run=label, series=path)
-            try:
-                frame["epoch"] = frame["step"] / steps_per_epoch(record)
-            except ValueError:
-                frame["epoch"] = math.nan
-            frames.append(frame[columns])
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
-
-
-def _new_folder(folder: Path) -> Path:
-    if folder.is_file():
-        raise NotADirectoryError(f"{folder} is a file: give the folder in which to write the comparison")
-    for number in itertools.count(1):
-        target = folder / f"{number:03d}"
+    for label, record in zip(run_labels(records), records, strict=True):
         try:
-            target.mkdir(parents=True)
-            return target
-        except FileExistsError:
-            pass
-    raise AssertionError("unreachable")
+            epoch = steps_per_epoch(record)
+        except ValueError:
+            epoch = math.nan
+        for path in number_series([record]):
+            if paths is None or path in paths:
+                frame = record.series(path)
+                frames.append(frame.assign(run=label, series=path, epoch=frame["step"] / epoch)[COLUMNS])
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+
+
+def export_csv(records: Sequence[RunRecord], folder: str | Path, paths: Sequence[str] | None = None) -> list[Path]:
+    """Write `points.csv`, the table of `points_of`, and `settings.csv`, that of `runs_table`; returns their paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {"points.csv": points_of(records, paths).to_csv(index=False), "settings.csv": runs_table(records).to_csv()}
+    for name, text in tables.items():
+        checkpoint.write_whole(folder / name, text)
+    return [folder / name for name in tables]
+
+
+def export_tensorboard(records: Sequence[RunRecord], folder: str | Path) -> list[Path]:
+    """Write event files, a sub-folder a run: its series of numbers, its images, its settings; returns the sub-folders.
+
+    Points and images keep their steps and times. All settings are a text; those that differ are hyperparameters too,
+    for columns beside the runs' names. A run's sub-folder of an earlier export is replaced. Raises
+    `RuntimeError` without tensorboard, and `FileExistsError` for a sub-folder that holds anything else.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RuntimeError("event files need a package: pip install tensorboard") from error
+
+    targets = [Path(folder) / name for name in _folder_names(run_labels(records))]
+    for target in targets:
+        if target.is_file() or any("tfevents" not in path.name for path in target.glob("*")):
+            raise FileExistsError(f"{target} is more than an earlier export: choose another folder with --into")
+    swept = [name for name in differing(records) if "/" not in name]
+    for record, target in zip(records, targets, strict=True):
+        if target.exists():
+            shutil.rmtree(target)
+        paths = number_series([record])
+        with SummaryWriter(str(target), max_queue=1000) as writer:
+            for path in paths:
+                frame = record.series(path)
+                times = (frame["time"] - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+                for step, value, time in zip(frame["step"], frame["value"], times, strict=True):
+                    writer.add_scalar(path, value, int(step), walltime=time)
+            for path in record.image_names:
+                times = record.image_times(path)
+                for step, image in record.images(path):
+                    pixels = np.asarray(image.convert("RGB"))
+                    writer.add_image(path, pixels, int(step), walltime=times[step], dataformats="HWC")
+            about = runs_table([record]).drop(columns=paths)
+            rows = [f"| {name} | {about[name].iloc[0]} |" for name in about]
+            writer.add_text("settings", "\n".join(["| setting | value |", "| --- | --- |", *rows]))
+            if swept:
+                writer.add_hparams({name: _plain(record.settings.get(name)) for name in swept}, {}, run_name=".")
+    return targets
+
+
+def _plain(value: Any) -> bool | float | str | None:
+    return value if isinstance(value, bool | int | float | None) else str(value)
+
+
+def _folder_names(labels: Sequence[str]) -> list[str]:
+    """The labels as names of folders, each a different one."""
+    names: list[str] = []
+    for label in labels:
+        name = plain = re.sub(r"[^\w.=,+-]+", "_", label).strip("._") or "run"
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{plain}-{number}"
+        names.append(name)
+    return names
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", type=Path, default=[Path("runs")], help="runs, or folders of them")
+    parser.add_argument("--to", choices=("tensorboard", "csv"), required=True)
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="default: exports/ beside the runs")
+
+
+def main(given: Namespace) -> int:
+    """Write the files and print where they are."""
+    records = {(r.folder.resolve(), r.run_id): r for folder in given.runs for r in find_runs(folder)}
+    home = next(iter(records))[0].parent
+    folder = given.into or home / "exports" / given.to
+    (export_csv if given.to == "csv" else export_tensorboard)(list(records.values()), folder)
+    look = "" if given.to == "csv" else f"; to look at them: tensorboard --logdir {folder}"
+    print(f"{len(records)} run{'s' * (len(records) > 1)} written to {folder}{look}")
+    return 0

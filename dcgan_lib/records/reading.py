@@ -1,7 +1,4 @@
-"""Reads runs back from Neptune's offline records on disk: no network, no account, no Neptune.
-
-`python -m dcgan_lib.runs [folder]` prints them as a table, with the settings in which they differ.
-"""
+"""Reads runs back from Neptune's offline records on disk: no network, no account, no Neptune."""
 
 import contextlib
 from collections.abc import Collection
@@ -12,13 +9,11 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from dcgan_lib.records.log_files import Journal, Process, find_processes
+from dcgan_lib.records.log_files import find_processes
+from dcgan_lib.records.paths import RECORD, SETTINGS, STATE
 from dcgan_lib.records.replay import Replay, to_image
 
-RECORD = "neptune"  # the folder within a run's own that holds its record
 PLAIN = ".neptune"  # the folder where a plain `neptune.init_run(mode="offline")` keeps the records of all runs
-SETTINGS = "config/hyperparameters/"  # the fields below it are what a run was made with
-STATES = ("finished", "diverged", "interrupted", "failed", "unfinished")
 
 
 def load_runs(folder: str | Path = "runs") -> list["RunRecord"]:
@@ -31,12 +26,10 @@ def load_runs(folder: str | Path = "runs") -> list["RunRecord"]:
     if folder.is_file():
         raise NotADirectoryError(f"{folder} is a file: give the folder that holds the runs")
     plain = folder if folder.resolve().name == PLAIN else folder / PLAIN
-    processes, problems = find_processes(plain, plain)
-    groups = {uuid: [p for p in processes if p.uuid == uuid] for uuid in {p.uuid for p in processes}}
-    records = [RunRecord(uuid, plain, own, problems) for uuid, own in groups.items()]
+    records = [RunRecord(uuid, plain) for uuid in {process.uuid for process in find_processes(plain, plain)[0]}]
     if plain != folder and folder.is_dir():
-        children = [child for child in folder.iterdir() if _has_record(child)]
-        own = not children and _has_record(folder)  # one of the children may be a run called "neptune"
+        children = [child for child in folder.iterdir() if has_record(child)]
+        own = not children and has_record(folder)  # one of the children may be a run called "neptune"
         records += [load_run(each) for each in ([folder] if own else children)]
     return sorted(records, key=lambda record: (record.created, record.run_id))
 
@@ -44,24 +37,21 @@ def load_runs(folder: str | Path = "runs") -> list["RunRecord"]:
 def load_run(folder: str | Path) -> "RunRecord":
     """The run in this folder; `FileNotFoundError` where it has no record."""
     folder = Path(folder)
-    if not _has_record(folder):
+    if not has_record(folder):
         raise FileNotFoundError(f"no run in {folder}: it has no folder {RECORD}/")
-    return RunRecord(folder.resolve().name, folder, *find_processes(folder / RECORD, folder))
+    return RunRecord(folder.resolve().name, folder)
 
 
-def newest_run(folder: str | Path = "runs") -> "RunRecord":
-    """The run begun last; `FileNotFoundError` where there is none."""
-    records = load_runs(folder)
-    if not records:
-        raise FileNotFoundError(f"no runs in {folder}: train first, or give the folder that holds them")
-    return records[-1]
+def find_runs(folder: str | Path) -> list["RunRecord"]:
+    """What `load_runs` returns; `FileNotFoundError` where that is nothing."""
+    if records := load_runs(folder):
+        return records
+    raise FileNotFoundError(f"no runs in {folder}: train first, or give the folder that holds them")
 
 
-def _has_record(folder: Path) -> bool:
-    try:
-        return (folder / RECORD).is_dir()
-    except PermissionError:  # such as lost+found
-        return False
+def has_record(folder: Path) -> bool:
+    """Whether this is a run's own folder."""
+    return any(folder.glob(f"{RECORD}/"))  # unlike is_dir, it passes over what may not be read, such as lost+found
 
 
 class RunRecord:
@@ -71,27 +61,23 @@ class RunRecord:
     they began. A run that is still going on shows what it had written when it was read, or last refreshed.
     """
 
-    def __init__(self, run_id: str, folder: Path, processes: list[Process], problems: list[str]) -> None:
+    def __init__(self, run_id: str, folder: Path) -> None:
         self.run_id = run_id
-        self.folder = folder
-        self._processes = processes
-        self._foreign = problems
+        self.folder = folder  # the run's own, or the `.neptune` that it shares
         self._replayed: Replay | None = None
+        self._find_processes()
 
     def refresh(self) -> bool:
         """Read on from where the last reading stopped; whether there was anything new.
 
-        Where what was read no longer stands in its files (cut, written anew, deleted), everything is read again.
+        Where one of the processes that were read is gone, or came in between, everything is read again.
         """
-        plain = self.folder.resolve().name == PLAIN
-        processes, self._foreign = find_processes(self.folder if plain else self.folder / RECORD, self.folder)
-        self._processes = [process for process in processes if not plain or process.uuid == self.run_id]
-        if self._replayed is not None and self._replayed.journal.continues(self._processes):
-            return self._replayed.read_on(self._processes)
-        replay = Replay(Journal(self.folder))
-        replay.read_on(self._processes)
-        self._replayed = replay
-        return True
+        self._find_processes()
+        if self._replayed is None or self._replayed.processes != self._processes[: len(self._replayed.processes)]:
+            self._replayed = Replay(self.folder)
+            self._replayed.read_on(self._processes)
+            return True
+        return self._replayed.read_on(self._processes)
 
     @property
     def created(self) -> datetime:
@@ -126,17 +112,12 @@ class RunRecord:
         return {path.removeprefix(SETTINGS): value for path, value in self.fields.items() if path.startswith(SETTINGS)}
 
     @property
-    def failed(self) -> bool:
-        """Whether an exception ended the last process's `with` block."""
-        return bool(self.fields.get("sys/failed", False))
-
-    @property
     def state(self) -> str:
-        """One of `STATES`; "unfinished" is still running, or killed."""
-        reported = self.fields.get("training/state")
+        """Finished, diverged, interrupted, failed (by an exception), or unfinished: still running, or killed."""
+        reported = self.fields.get(STATE)
         if reported in ("diverged", "interrupted"):
             return reported
-        return "failed" if self.failed else "finished" if reported == "finished" else "unfinished"
+        return "failed" if self.fields.get("sys/failed") else "finished" if reported == "finished" else "unfinished"
 
     @property
     def steps(self) -> int:
@@ -158,13 +139,15 @@ class RunRecord:
         """What could not be read and was left out, a line each; reads every point."""
         for path in self._replay.series:
             self._replay.rows(path)
-        return self._problems_met()
+        return self.problems_so_far
+
+    @property
+    def problems_so_far(self) -> list[str]:
+        """Those of `problems` that what was read until now has shown."""
+        return [*self._foreign, *self._replay.problems]
 
     def last(self, path: str) -> tuple[float, float | str]:
-        """The point of a series that was written last, as (step, value), without reading the others where possible.
-
-        Raises `KeyError` for no series.
-        """
+        """The newest point of a series, as (step, value), in most cases by its line alone; `KeyError` for no series."""
         self._check("series", path, self.series_names)
         return self._replay.newest(path)[:2]
 
@@ -177,32 +160,34 @@ class RunRecord:
         """
         self._check("series", path, self.series_names)
         frame = pd.DataFrame(self._replay.rows(path), columns=["step", "value", "time", "process"])
-        starts = dict(enumerate(self._replay.journal.starts()))
+        starts = dict(enumerate(self._replay.starts()))
         frame["seconds"] = frame["time"] - frame.pop("process").map(starts)
         frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True, errors="coerce")
         return frame.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)
 
+    def image_times(self, path: str) -> dict[float, float]:
+        """When the images of a series were logged: step → seconds since 1970; `KeyError` for no series."""
+        self._check("images", path, self.image_names)
+        return {step: time for step, _, time, _ in self._replay.rows(path)}
+
     def image_steps(self, path: str) -> list[float]:
         """At which steps a series of images has one, in order; `KeyError` for no series."""
-        return sorted(self._image_places(path))
+        return sorted(self.image_times(path))
 
     def image(self, path: str, step: float) -> Image.Image:
-        """The image of one of `image_steps`, of a step logged twice the newer; `KeyError` for none.
-
-        Raises `ValueError` for one that can't be read.
-        """
-        places = self._image_places(path)
-        self._check("image", step, places)
-        file, offset, index = places[step]
+        """The image of one of `image_steps`; `KeyError` for no such one, `ValueError` for one that can't be read."""
+        self._check("image", step, self.image_times(path))
+        log, offset, index = {row[0]: row[1] for row in self._replay.rows(path)}[step]
         try:
-            return to_image(self._replay.journal.line(file, offset), index)
+            [(*_, line)] = self._replay.lines({log: [offset]})
+            return to_image(line, index)
         except Exception as error:  # a decoder meets arbitrary bytes here, and raises nearly anything
-            problem = f"{path}, step {step}: no image ({type(error).__name__})"
-            self._replay.journal.problems[problem] = None
+            problem = f"{path}, step {step}: not an image ({type(error).__name__})"
+            self._replay.problems[problem] = None
             raise ValueError(problem) from error
 
     def images(self, path: str) -> list[tuple[float, Image.Image]]:
-        """One series of images by step, as (step, image), without those that are broken; `KeyError` for no series."""
+        """One series of images by step, as (step, image), without those that can't be read."""
         pictures = []
         for step in self.image_steps(path):
             with contextlib.suppress(ValueError):  # it is among the problems now
@@ -224,16 +209,14 @@ class RunRecord:
             self.refresh()
         return self._replayed
 
+    def _find_processes(self) -> None:
+        plain = self.folder.resolve().name == PLAIN
+        processes, self._foreign = find_processes(self.folder if plain else self.folder / RECORD, self.folder)
+        self._processes = [process for process in processes if not plain or process.uuid == self.run_id]
+
     def _names(self, *kinds: str) -> list[str]:
         series = self._replay.series
         return sorted(path for path in series if series[path].kind in kinds and self._replay.newest(path))
-
-    def _image_places(self, path: str) -> dict[float, tuple]:
-        self._check("images", path, self.image_names)
-        return {step: place for step, place, _, _ in self._replay.rows(path)}
-
-    def _problems_met(self) -> list[str]:
-        return [*self._foreign, *self._replay.journal.problems]
 
     def _check(self, kind: str, name: Any, names: Collection) -> None:
         if name not in names:

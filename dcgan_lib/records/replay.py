@@ -1,6 +1,6 @@
-"""The operations of a Neptune record, applied in order: what `runs.py` makes its view of a run from.
+"""The operations of a Neptune record applied in order: the fields, files and series that they leave.
 
-Fields are taken in as they are met. Of a point only its line's place is, until somebody asks for the series.
+Fields are read at once. Of a series only the places of its lines are kept, until somebody asks for its points.
 """
 
 import base64
@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,17 +17,27 @@ from typing import Any
 
 from PIL import Image
 
-from dcgan_lib.records.log_files import BROKEN, Journal, LogFile, Process, inside
-
-RESUMED = "training/resumed_at"  # the field in which a process says from which step it goes on
+from dcgan_lib.records.log_files import BROKEN, Process, inside
+from dcgan_lib.records.paths import RESUMED
 
 # How the client writes a line of points: a reader who knows it finds a series without parsing megabytes of pictures.
 _POINTS = b'{"obj": {"type": "Log'
 _VALUES = b'], "values": ['
 _END = re.compile(rb'\]\}, "version": (\d{1,18})(?:, "at": [^}]+)?\}\n')
+_AT = re.compile(rb', "at": (\d{1,18}(?:\.\d*)?)\}\n')
 
 _TYPES = {"AssignString": str, "AssignFloat": (int, float), "AssignInt": int, "AssignBool": bool}
 _decode = json.JSONDecoder().raw_decode
+
+
+@dataclass(eq=False)
+class LogFile:
+    """A file of operations, a line each: of which process (the run's first is 0), and how far it was read."""
+
+    path: Path
+    process: int
+    end: int = 0
+    last: bytes = b""  # the end of the last line read, which tells when it was written
 
 
 @dataclass
@@ -35,31 +46,76 @@ class Series:
 
     kind: str
     rows: list[tuple] = field(default_factory=list)
-    unread: dict[LogFile, list[int]] = field(default_factory=lambda: defaultdict(list))  # at which offsets
+    unread: dict[LogFile, list[int]] = field(default_factory=lambda: defaultdict(list))  # at which bytes
 
 
 class Replay:
-    """What a run's operations so far amount to."""
+    """What a run's operations so far amount to; no file outside the run's folder, `home`, is ever opened."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.processes: list[Process] = []
+        self.problems: dict[str, None] = {}  # a line each, in the order in which they were met
         self.fields: dict[str, Any] = {}
         self.files: dict[str, Path] = {}
         self.series: dict[str, Series] = {}
-        self._versions: defaultdict[int, set[int]] = defaultdict(set)  # process: which of its operations were taken in
+        self._logs: dict[Path, LogFile] = {}
+        self._versions: defaultdict[int, set[int]] = defaultdict(set)  # process: the operations that were applied
         self._resumed: dict[int, float] = {}  # process: the step from which it went on
         self._newest: dict[str, tuple | None] = {}  # what `newest` has found since the last reading
 
     def read_on(self, processes: list[Process]) -> bool:
-        """Take in every line written since the last time; whether there was any."""
+        """Apply each line that these processes have written since the last time; whether there was any."""
+        self.processes, new = processes, False
         self._newest.clear()
-        file = None
-        for file, offset, line in self.journal.new_lines(processes):
+        for number, process in enumerate(processes):
             try:
-                self._take(line, file, offset)
+                for path in process.logs():
+                    log = self._logs.setdefault(path, LogFile(path, number))
+                    new |= self._read_log(log)
+            except OSError as error:
+                self._note(process.folder, error)
+        return new
+
+    def _read_log(self, log: LogFile) -> bool:
+        begin = end = log.end
+        try:
+            with inside(self.home, log.path).open("rb", buffering=2**20) as content:
+                content.seek(begin)
+                for line in content:
+                    if not line.endswith(b"\n"):
+                        break  # it is still being written
+                    try:
+                        self._take(line, log, end)
+                    except BROKEN as error:
+                        self._note(log.path, error, end)
+                    end += len(line)
+                    log.last = line[-100:]
+        except BROKEN as error:
+            self._note(log.path, error)
+        log.end = end
+        return end > begin
+
+    def lines(self, places: dict[LogFile, list[int]]) -> Iterator[tuple[LogFile, int, bytes]]:
+        """The lines at these bytes of these files again, without those that can't be read."""
+        for log, offsets in places.items():
+            try:
+                with inside(self.home, log.path).open("rb", buffering=2**16) as content:
+                    for offset in offsets:
+                        content.seek(offset)
+                        yield log, offset, content.readline()
             except BROKEN as error:
-                self.journal.note(file.path, error, offset)
-        return file is not None
+                self._note(log.path, error)
+
+    def starts(self) -> list[float]:
+        """For each process the time, in seconds since 1970, from which the run's seconds count: pauses left out."""
+        starts: list[float] = []
+        for number, process in enumerate(self.processes):
+            began = process.created.timestamp()
+            ended = [float(at[1]) for f in self._logs.values() if f.process < number and (at := _AT.search(f.last))]
+            pause = max(0.0, began - max(ended, default=began))  # none where processes run side by side
+            starts.append(starts[-1] + pause if starts else began)
+        return starts
 
     def rows(self, path: str) -> list[tuple]:
         """The points of a series as (step, value, seconds since 1970, process), in the order of writing.
@@ -67,38 +123,37 @@ class Replay:
         What a process wrote beyond the step from which a later one went on is left out: those weights were given up.
         """
         series = self.series[path]
-        rows = list(series.rows)  # so that an interrupt leaves none read twice, and none out
-        for file, offsets in series.unread.items():
-            for offset, line in self.journal.lines(file, offsets):
-                try:
-                    rows += _points(line, series.kind, file, offset, rows[-1][0] + 1 if rows else 0)
-                except BROKEN as error:
-                    self.journal.note(file.path, error, offset)
+        rows = list(series.rows)  # so that after an interrupt no point is there twice, and none is missing
+        for log, offset, line in self.lines(series.unread):
+            try:
+                rows += _points(line, series.kind, log, offset, rows[-1][0] + 1 if rows else 0)
+            except BROKEN as error:
+                self._note(log.path, error, offset)
         series.rows, series.unread = rows, defaultdict(list)
         return [row for row in rows if self._counts(row)] if self._resumed else rows
 
     def newest(self, path: str) -> tuple | None:
-        """The row of a series that was written last, from the last line alone where that will do; None for none."""
+        """The row of a series that was written last, from its last line alone where that will do; None for none."""
         if path not in self._newest:
             self._newest[path] = self._row_at_the_end(path)
         return self._newest[path]
 
     def _row_at_the_end(self, path: str) -> tuple | None:
         series = self.series[path]
-        if series.unread:
-            file, offsets = next(reversed(series.unread.items()))
-            try:
-                row = _points(self.journal.line(file, offsets[-1]), series.kind, file, offsets[-1], None)[-1]
-                if self._counts(row):
-                    return row
-            except BROKEN:
-                pass  # the line is broken, or its step is the one before and one: all must be read
+        try:
+            newest = next(reversed(series.unread), None)
+            [(log, offset, line)] = self.lines({newest: series.unread[newest][-1:]} if newest else {})
+            row = _points(line, series.kind, log, offset, None)[-1]
+            if self._counts(row):
+                return row
+        except BROKEN:
+            pass  # nothing is unread, the line is broken, or its step is the one before and one: read all
         rows = self.rows(path)
         return rows[-1] if rows else None
 
-    def _take(self, line: bytes, file: LogFile, offset: int) -> None:
-        """Take in one line; raises one of `BROKEN`, and changes nothing, for a bad one."""
-        versions = self._versions[file.process]  # forked workers write their parent's operations again
+    def _take(self, line: bytes, log: LogFile, offset: int) -> None:
+        """Apply one line; raises one of `BROKEN`, and changes nothing, for a bad one."""
+        versions = self._versions[log.process]  # forked workers write their parent's operations again
         if line.startswith(_POINTS):
             kind, path = _read_head(line[: line.find(_VALUES)])
             end = _END.search(line, len(line) - 80)
@@ -109,16 +164,16 @@ class Replay:
                 series = self.series.get(path) or Series(kind)
                 if series.kind != kind:
                     raise TypeError(f"{kind} for a series of {series.kind}")
-                series.unread[file].append(offset)
+                series.unread[log].append(offset)
                 self.series[path] = series
         else:
             entry = json.loads(line)
             version = entry["version"]
             if version not in versions:
-                self._apply(entry["obj"], file)
+                self._apply(entry["obj"], log)
         versions.add(version)
 
-    def _apply(self, operation: dict[str, Any], file: LogFile) -> None:
+    def _apply(self, operation: dict[str, Any], log: LogFile) -> None:
         path = "/".join(operation["path"])
         match operation["type"]:
             case "AssignString" | "AssignFloat" | "AssignInt" | "AssignBool" as kind:
@@ -127,7 +182,7 @@ class Replay:
                     raise TypeError(f"{kind} with {type(value).__name__}")
                 self.fields[path] = value
                 if path == RESUMED and kind in ("AssignInt", "AssignFloat"):
-                    self._resumed[file.process] = value
+                    self._resumed[log.process] = value
             case "AssignDatetime":
                 self.fields[path] = datetime.fromtimestamp(operation["value"] / 1000, UTC)
             case "AddStrings":
@@ -136,8 +191,8 @@ class Replay:
                 self.fields[path] = self.fields.get(path, frozenset()) - set(operation["values"])
             case "UploadFile":
                 copy = operation["tmp_file_name"]  # None for a file uploaded by path: the record holds no content
-                home, folder = self.journal.home, file.path.parent / "upload_path"
-                self.files[path] = inside(home, folder / copy if copy else home / operation["file_path"])
+                file = log.path.parent / "upload_path" / copy if copy else self.home / operation["file_path"]
+                self.files[path] = inside(self.home, file)
             case "DeleteAttribute" | "ClearFloatLog" | "ClearStringLog" | "ClearImageLog" | "ClearStringSet":
                 for entries in (self.fields, self.files, self.series):
                     entries.pop(path, None)
@@ -149,17 +204,21 @@ class Replay:
     def _counts(self, row: tuple) -> bool:
         return not any(row[0] > step for process, step in self._resumed.items() if process > row[3])
 
+    def _note(self, path: Path, error: Exception, offset: int | None = None) -> None:
+        where = f"{path.relative_to(self.home)}" + ("" if offset is None else f", byte {offset}")
+        self.problems[f"{where}: left out ({error!r})"] = None
+
 
 @lru_cache(maxsize=1024)
 def _read_head(head: bytes) -> tuple[str, str]:
-    """The kind and the path of a line of points, from what stands before them."""
+    """The kind and the path of a line of points, from its bytes before them."""
     operation = json.loads(head + b"]}}")["obj"]
     if operation["type"] not in ("LogFloats", "LogStrings", "LogImages"):
         raise ValueError(f"unknown operation {operation['type']}")
     return operation["type"], "/".join(operation["path"])
 
 
-def _points(line: bytes, kind: str, file: LogFile, offset: int, following: float | None) -> list[tuple]:
+def _points(line: bytes, kind: str, log: LogFile, offset: int, following: float | None) -> list[tuple]:
     """The rows of one line; `following` is the step of a point that was logged without one."""
     text = line[line.index(_VALUES) + len(_VALUES) - 1 :].decode()
     values, end = _decode(text)  # the points alone: half the time of the whole line
@@ -172,14 +231,14 @@ def _points(line: bytes, kind: str, file: LogFile, offset: int, following: float
             step = following
         if not -(2**53) < step < 2**53:  # NaN neither
             raise ValueError(f"step {step}")
-        value = float(value) if kind == "LogFloats" else str(value) if kind == "LogStrings" else (file, offset, index)
-        rows.append((step, value, float(entry["ts"]), file.process))
+        value = float(value) if kind == "LogFloats" else str(value) if kind == "LogStrings" else (log, offset, index)
+        rows.append((step, value, float(entry["ts"]), log.process))
         following = step + 1
     return rows
 
 
 def to_image(line: bytes, index: int) -> Image.Image:
-    """The picture at this index of a line of points; raises nearly anything where the bytes are none."""
+    """The picture at this index of a line of points; raises nearly anything where its bytes are not one."""
     value = json.loads(line)["obj"]["values"][index]["value"]
     picture = Image.open(io.BytesIO(base64.b64decode(value["data"])))
     picture.load()

@@ -1,47 +1,31 @@
 """Reading records back: whole, broken off, damaged and hostile ones, each written by the real client."""
 
 import json
+import multiprocessing
+import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.records import LOSS_G, append, operation, point, write_run
+from helpers.records import LOSS_D, LOSS_G, append, operation, point, write_run
 
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
-from dcgan_lib.records.reading import load_run, load_runs, newest_run
-from dcgan_lib.records.table import runs_as_text
+from dcgan_lib.records.reading import find_runs, load_run, load_runs
 
-WRITER = """
-import sys, time
-from dcgan_lib.records import writing
-from dcgan_lib.config import Config
-run = writing.open_run(Config(), sys.argv[1])
-for step in range(1, 3001):
-    run["training/batch/Gloss"].append(step / 2, step=step)
-    if step == 2000:
-        run.wait()
-print("ready", flush=True)
-time.sleep(60)
-"""
-
-
-def listing(folder: Path) -> str:
-    """What the command line prints."""
-    done = command_line(folder)
-    assert done.returncode == 0
-    return done.stdout
-
-
-def command_line(folder: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "dcgan_lib.runs", folder], capture_output=True, text=True)
+def write_and_be_killed(folder: Path) -> None:
+    """Log 1000 steps, of which 500 are on the disk for sure, and end without a chance to write the others."""
+    run = writing.open_run(Config(), folder)
+    for step in range(1, 1001):
+        run[LOSS_G].append(step / 2, step=step)
+        if step == 500:
+            run.wait()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +52,27 @@ def folder(log) -> Path:
     return log.parents[3]
 
 
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no processes are forked here")
 def test_a_killed_writer_leaves_a_readable_record_and_the_next_process_goes_on(tmp_path):
     folder = tmp_path / "killed"
-    with subprocess.Popen([sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout.readline() == "ready\n"
-        writer.send_signal(signal.SIGKILL)
+    import neptune  # noqa: F401 - so that the writer need not import it
+
+    writer = multiprocessing.get_context("fork").Process(target=write_and_be_killed, args=[folder])
+    writer.start()
+    writer.join()
+    assert writer.exitcode == -signal.SIGKILL
     record = load_run(folder)
     steps = record.series(LOSS_G)["step"].tolist()
     assert steps == list(range(1, len(steps) + 1))
-    assert 2000 <= len(steps) <= 3000
+    assert 500 <= len(steps) <= 1000
     assert record.state == "unfinished"
     assert record.problems == []
 
     with writing.open_run(Config(), folder) as run:
-        run[LOSS_G].extend([float(step) for step in range(1500, 4001)], steps=list(range(1500, 4001)))
+        run[LOSS_G].extend([float(step) for step in range(400, 1201)], steps=list(range(400, 1201)))
     frame = load_run(folder).series(LOSS_G)
-    assert frame["step"].tolist() == list(range(1, 4001))
-    assert frame["value"].tolist() == [s / 2 for s in range(1, 1500)] + [float(s) for s in range(1500, 4001)]
+    assert frame["step"].tolist() == list(range(1, 1201))
+    assert frame["value"].tolist() == [s / 2 for s in range(1, 400)] + [float(s) for s in range(400, 1201)]
 
 
 def test_every_kind_of_field_is_read(tmp_path):
@@ -106,17 +94,6 @@ def test_every_kind_of_field_is_read(tmp_path):
     assert record.series("sentences")["value"].tolist() == ["one", "two"]
     assert record.series("cleared")["step"].tolist() == [5]
     assert record.problems == []
-
-
-def test_the_articles_own_append_without_a_step_is_read(tmp_path):
-    with writing.open_run(Config(), tmp_path / "plain") as run:
-        for value in (1.5, 2.5, 3.5):
-            run[LOSS_G].append(value)
-    frame = load_run(tmp_path / "plain").series(LOSS_G)
-    assert list(frame.columns) == ["step", "value", "time", "seconds"]
-    assert frame["step"].tolist() == [0, 1, 2]
-    assert frame["value"].tolist() == [1.5, 2.5, 3.5]
-    assert abs(frame["time"].iloc[0].timestamp() - time.time()) < 60
 
 
 def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
@@ -144,7 +121,10 @@ def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
         assert record.tags == {"dcgan", "celeba"}
         assert record.fields["config/dataset/path"] == "data/celeba"
         assert record.settings == {"lr": 0.0002, "batch_size": 128, "optimiser/beta1": 0.5}
-        assert record.series(LOSS_G)[["step", "value"]].to_numpy().tolist() == [[0, 1.5], [1, 2.5], [2, 3.5]]
+        frame = record.series(LOSS_G)
+        assert list(frame.columns) == ["step", "value", "time", "seconds"]
+        assert frame[["step", "value"]].to_numpy().tolist() == [[0, 1.5], [1, 2.5], [2, 3.5]]
+        assert abs(frame["time"].iloc[0].timestamp() - time.time()) < 60
         assert (record.last(LOSS_G), record.steps) == ((2, 3.5), 2)
         assert record.image_steps("images/fixed_noise") == [0, 1, 2]
         assert record.image("images/fixed_noise", 2).getpixel((0, 0)) == (127, 127, 127)
@@ -267,28 +247,26 @@ def test_a_run_without_a_readable_record_is_still_listed(tmp_path):
     (tmp_path / "empty/neptune").mkdir(parents=True)
     [record] = load_runs(tmp_path)
     assert (record.fields, record.series_names, record.state) == ({}, [], "unfinished")
-    assert "empty" in runs_as_text([record])
 
 
 def test_runs_come_newest_last_and_none_is_told_in_one_line(tmp_path):
     assert load_runs(tmp_path / "nowhere") == []
     with pytest.raises(FileNotFoundError, match=r"no runs in .*: train first"):
-        newest_run(tmp_path)
+        find_runs(tmp_path)
     with pytest.raises(FileNotFoundError, match="no run in"):
         load_run(tmp_path)
     for name in ("b", "a"):
         write_run(tmp_path / name)
-    assert [record.run_id for record in load_runs(tmp_path)] == ["b", "a"]
-    assert newest_run(tmp_path).run_id == "a"
-    with pytest.raises(KeyError, match=f"no series 'typo'; it has {LOSS_G}"):
-        newest_run(tmp_path).series("typo")
+    assert [record.run_id for record in find_runs(tmp_path)] == ["b", "a"]
+    with pytest.raises(KeyError, match=f"no series 'typo'; it has {LOSS_D}, {LOSS_G}"):
+        load_runs(tmp_path)[-1].series("typo")
 
 
 def test_a_run_is_listed_without_its_points_being_read(folder, log):
     append(log, point(900, "no number", 50), point(901, 2.5, 60))
     record = load_run(folder)
     assert (record.fields["sys/name"], record.steps, record.last(LOSS_G)) == ("run", 60, (60, 2.5))
-    assert "left out" not in listing(folder.parent)
+    assert record.problems_so_far == []
     assert "byte" in record.problems[0]
 
 
@@ -303,43 +281,10 @@ def test_a_long_series_is_read_whole(folder, log):
     assert load_run(folder).series(LOSS_G)["step"].tolist() == list(range(20_000))
 
 
-def test_the_command_line_shows_the_runs_and_only_what_differs(tmp_path):
-    for seed in (1, 2):
-        with writing.open_run(Config(seed=seed, data="/data/" + "long/" * 20), tmp_path / f"seed-{seed}") as run:
-            run["training/batch/Dloss"].append(0.5 + seed, step=40)
-            run[LOSS_G].append(2.25, step=40)
-    lines = listing(tmp_path).splitlines()
-    assert lines[0].split() == ["created", "(UTC)", "steps", "loss_d", "loss_g", "state", "seed"]
-    assert [line.split()[0] for line in lines[1:]] == ["seed-1", "seed-2"]
-    assert lines[2].split()[3:] == ["40", "2.5", "2.25", "unfinished", "2"]
-
-
 def test_a_runs_own_folder_gives_that_run_and_a_file_is_refused(folder, original):
     assert [record.run_id for record in load_runs(folder)] == ["run"]
     folder.rename(folder.with_name("neptune"))
     shutil.copytree(original, folder)
     assert {record.run_id for record in load_runs(folder.parent)} == {"run", "neptune"}
-    with pytest.raises(NotADirectoryError, match=r"test_runs\.py is a file: give the folder that holds the runs"):
+    with pytest.raises(NotADirectoryError, match=r"test_reading\.py is a file: give the folder that holds the runs"):
         load_runs(__file__)
-
-
-def test_the_command_line_tells_a_wrong_folder_in_one_line(tmp_path):
-    for wrong, message in ((tmp_path / "nowhere", " does not exist: "), (Path(__file__), " is a file: ")):
-        done = command_line(wrong)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith(f"{wrong}{message}")
-        assert done.stderr.count("\n") == 1
-
-
-def test_runs_that_failed_before_their_record_are_listed_with_where_to_look(folder):
-    for name, file in (("early", "notebook.ipynb"), ("earlier", "config.json")):
-        (folder.parent / name).mkdir()
-        (folder.parent / name / file).write_text("{}")
-    (folder.parent / "early/config.json").write_text("{}")
-    (folder / "notebook.ipynb").write_text("{}")
-    runs_folder = folder.parent
-    assert len(load_runs(runs_folder)) == 1
-    assert listing(runs_folder).splitlines()[2:] == [
-        f"{name}: failed, or only just begun: no record, see {runs_folder / name / file}"
-        for name, file in (("earlier", "config.json"), ("early", "notebook.ipynb"))
-    ]
