@@ -1,5 +1,6 @@
 """The training step as one CUDA graph: recorded once, then replayed without Python or the host in between."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -11,8 +12,8 @@ WARM_UP = 3  # steps before the recording: cuDNN chooses its kernels in them, an
 class GraphedStep:
     """A step function (gan, real, z) → scalars, which on a CUDA GPU is replayed as a graph after its first few calls.
 
-    A step of fewer images than the Config's (an epoch's last) is computed as ever, and so is everything on other
-    devices or with `cuda_graphs` off. What a call gives is overwritten by the next.
+    A step of fewer images than the Config's (an epoch's last) is computed as usual, and so is every step on other
+    devices, with `cuda_graphs` off, or where the recording fails. The next call overwrites what a call returned.
     """
 
     def __init__(self, step: Callable[..., dict[str, Tensor]], gan: object) -> None:
@@ -28,7 +29,14 @@ class GraphedStep:
             self.calls += 1
             if self.calls <= WARM_UP:
                 return self._aside(real, z)
-            self._record(real, z)
+            done = self.gan.step
+            try:
+                self._record(real, z)
+            except RuntimeError as error:  # an operation that can't be recorded, or no memory for its buffers
+                self.gan.step, self.graph, self.wanted = done, None, False
+                reason = str(error).splitlines()[0]
+                warnings.warn(f"training goes on without a CUDA graph, which failed: {reason}", stacklevel=2)
+                return self.step(self.gan, real, z)
         self.real.copy_(real)
         self.z.copy_(z)
         self.graph.replay()
@@ -36,7 +44,7 @@ class GraphedStep:
         return self.outputs
 
     def _aside(self, real: Tensor, z: Tensor) -> dict[str, Tensor]:
-        """A common step on a stream of its own, as a recording asks for before it."""
+        """A plain step on a stream of its own, as a recording asks for before it."""
         stream = torch.cuda.Stream(self.gan.device)
         stream.wait_stream(torch.cuda.current_stream(self.gan.device))
         with torch.cuda.stream(stream):

@@ -124,6 +124,24 @@ def test_elsewhere_and_where_it_is_not_wanted_the_step_is_called_as_ever(told, c
     assert told == []
 
 
+def test_where_recording_fails_training_goes_on_without_in_one_line(told, monkeypatch):
+    step = graphed()
+    for number in range(1, WARM_UP + 1):
+        step(*inputs(number))
+
+    def fail(*_, **__):
+        raise RuntimeError("operation not permitted when stream is capturing\nand a long trace")
+
+    monkeypatch.setattr(torch.cuda, "graph", fail)
+    with pytest.warns(
+        UserWarning, match=r"^training goes on without a CUDA graph, which failed: operation .* capturing$"
+    ):
+        assert step(*inputs(4))["total"] == 64
+    assert step(*inputs(5))["total"] == 80
+    assert step.gan.step == WARM_UP + 2
+    assert "replayed" not in told
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("changes", [{}, GRADIENTS, SEVERAL])
 def test_graphs_learn_what_plain_steps_do_within_rounding(tiny, images, monkeypatch, changes):
