@@ -1,4 +1,4 @@
-"""The thin library behind the DCGAN course. Every name is imported when it is first used; docs/library.md shows the house."""
+"""The thin library behind the DCGAN course: docs/library.md shows the house. A name is imported when it is first used."""
 
 from pathlib import Path
 

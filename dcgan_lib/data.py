@@ -43,7 +43,7 @@ class ImageSet:
         return len(self.images)
 
     def rows(self, hold_out: bool = False) -> np.ndarray:
-        """Which images to train on, as indices: all, or with `hold_out` all but those that `test_rows` gives."""
+        """Which images to train on, as indices: all, or with `hold_out` all but those of `test_rows`."""
         everything = np.arange(len(self))
         return np.setdiff1d(everything, self.test_rows(), assume_unique=True) if hold_out else everything
 
@@ -99,9 +99,9 @@ def prepare(
     max_images: take the first so many by name; 0: all. workers: threads, by default one a core, at most 8.
     progress: wraps an iterable, given total=, desc= and unit= as tqdm is.
 
-    Warns of unreadable images, which are left out and named in `skipped`. Raises `FileNotFoundError` where there
-    is no source, `ValueError` where it cannot be used or above 5 % of it is unreadable, `OSError` where the cache
-    cannot be written.
+    Warns of unreadable images, which are left out and named in `skipped`. Raises `FileNotFoundError` where the
+    source is not found, `ValueError` where it cannot be used or above 5 % of it is unreadable, `OSError` where the
+    cache cannot be written.
     """
     if channels not in (1, 3) or image_size < 1 or max_images < 0 or max_images == 1:
         raise ValueError(
@@ -158,7 +158,7 @@ def _build(
         if _load(folder) is not None:
             return
         if folder.exists():
-            warnings.warn(f"the cache in {folder} is damaged: preparing it anew", stacklevel=3)
+            warnings.warn(f"the cache in {folder} is damaged: preparing it again", stacklevel=3)
             shutil.rmtree(folder)
         for stale in folder.parent.glob(".partial-*"):  # whoever wrote it is gone: we hold the lock
             shutil.rmtree(stale)

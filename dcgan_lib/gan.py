@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from dcgan_lib import checkpoint
 from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.config import COMPUTING, REPORTING, Config
-from dcgan_lib.settings import RETIRED, modernise
 from dcgan_lib.data import ImageSet
 from dcgan_lib.images.augment import augment
 from dcgan_lib.models.dcgan import Discriminator, Generator, init_weights
 from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
+from dcgan_lib.settings import RETIRED, modernise
 
 MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
 AVERAGED_SHARE = 0.02  # of the images seen, that the half-life of the averaged weights is at first
@@ -121,8 +121,8 @@ class GAN:
     def logits(self, images: Tensor) -> Tensor:
         """D's logits (N,), on the CPU, for images (N, channels, size, size) in [-1, 1], all real or all fake.
 
-        As in training: batches of the same size, whose own statistics BatchNorm takes; D itself stays as it is. A last
-        batch of a single image, which has none, is joined to the one before.
+        As in training: in batches of the same size, each normalised by its own statistics; D itself stays as it is. A
+        last batch of a single image, which has none, is joined to the one before.
         """
         size = self.config.batch_size
         batches = list(images.to(self.device).split(size))

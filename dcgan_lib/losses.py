@@ -84,8 +84,8 @@ def critic_generator_loss(fake_logits: Tensor) -> Tensor:
 def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     """Half the squared length of D's gradient at real images, averaged over them (Mescheder et al. 2018, eq. 9).
 
-    `real` (N, C, S, S) must have required a gradient when D made `real_logits` (N,) of it; a scalar, whose own
-    gradient reaches D's weights. Times gamma, it keeps D flat around the data, where the game else circles for ever.
+    `real` (N, C, S, S) must have required a gradient when D made `real_logits` (N,) of it; a scalar; its own
+    gradient reaches D's weights. Times gamma, it keeps D flat around the data; the game may circle for ever without.
     """
     return _slopes(real_logits, real).square().sum(dim=(1, 2, 3)).mean() / 2
 
@@ -102,7 +102,7 @@ def between(real: Tensor, fake: Tensor, random: torch.Generator | None = None) -
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """(‖slope‖ − 1)², the slope being that of D at the images, averaged over them (Gulrajani et al. 2017, eq. 3).
 
-    `images` (N, C, S, S) of `between`, of which D made `logits` (N,); a scalar, whose own gradient reaches D's weights.
+    `images` (N, C, S, S) of `between`, of which D made `logits` (N,); a scalar; its own gradient reaches D's weights.
     It is defined an image at a time: D must have no BatchNorm.
     """
     squares = _slopes(logits, images).square().sum(dim=(1, 2, 3))

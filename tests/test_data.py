@@ -85,7 +85,7 @@ def test_damaged_cache_is_rebuilt_with_a_word(tmp_path, ready, damage):
     source = save_images(tmp_path / "images", 4)
     expected = np.array(ready(source).images)
     damage(the_cache(tmp_path))
-    with pytest.warns(UserWarning, match=r"the cache in .* is damaged: preparing it anew"):
+    with pytest.warns(UserWarning, match=r"the cache in .* is damaged: preparing it again"):
         again = ready(source)
     np.testing.assert_array_equal(again.images, expected)
     ready(source)  # without a word

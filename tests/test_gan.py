@@ -187,7 +187,7 @@ def test_resume_refuses_other_images(tiny, images, tmp_path):
 
 
 def test_a_device_that_is_not_here_is_told():
-    with pytest.raises(ValueError, match=r"device is 'cuda:99', which this machine has not: try"):
+    with pytest.raises(ValueError, match=r"device is 'cuda:99', which this machine does not have: try"):
         choose_device("cuda:99")
     with pytest.raises(ValueError, match="device is 'gpu'"):
         choose_device("gpu")

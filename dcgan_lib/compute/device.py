@@ -9,7 +9,7 @@ import torch
 def choose_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
 
-    Raises `ValueError` for a name that is none, or whose device is not here.
+    Raises `ValueError` for an unknown name, or a device that this machine does not have.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -17,7 +17,7 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f'device is {name!r}, which this machine has not: try "auto" or "cpu"') from error
+        raise ValueError(f'device is {name!r}, which this machine does not have: try "auto" or "cpu"') from error
     return device
 
 
@@ -37,7 +37,7 @@ def choose_precision(name: str, device: torch.device) -> str:
 def keep_freed_memory() -> None:
     """Tell glibc to keep what PyTorch frees, for the rest of the process; elsewhere without effect.
 
-    It would give every tensor above 32 MB back to the system and ask for it anew, and the top of its heap as well:
+    It would give every tensor above 32 MB back to the system and ask for it again, and the top of its heap as well:
     a training step at full width on the CPU then waits for 6,600 page faults, some 7 % of its time.
     """
     if sys.platform != "linux":

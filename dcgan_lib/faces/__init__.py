@@ -16,7 +16,7 @@ from .sampling import sample
 
 IMAGES, ATTRIBUTES, PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
 STAMP = "drawn.json"  # written last: a folder with it is whole, and ours to replace
-VERSION = 2  # of the drawing; raise it with every change that moves a pixel, and old sets are drawn anew
+VERSION = 2  # of the painting; raise it with every change that moves a pixel, and old sets are painted again
 CHUNK = 50  # portraits between two reports of progress
 QUALITY = 90  # of the JPEGs
 
@@ -28,18 +28,18 @@ def draw_faces(
     progress: Callable[..., Iterable] = partial(tqdm, disable=None),  # one line in a terminal, quiet in a log
     workers: int | None = None,
 ) -> Path:
-    """Draw `count` portraits under `folder` as CelebA lays them out, unless they are there already.
+    """Paint `count` portraits under `folder` as CelebA lays them out, unless they are there already.
 
     Writes `img_align_celeba/000001.jpg` … (178×218 RGB), `list_attr_celeba.txt` (1 or -1 for each of
     `Portrait.attributes`) and `list_eval_partition.txt` (0 train, 1 valid, 2 test: 80, 10 and 10 %). Image i
-    depends on (seed, i) alone: not on `count`, nor on `workers`, the processes that draw (default: one a core).
+    depends on (seed, i) alone: not on `count`, nor on `workers`, the processes that paint (default: one a core).
     `progress` wraps the chunks of work as tqdm does. Returns `folder`.
 
-    An older drawing there is replaced, once the new one is whole. Raises `FileExistsError` if the folder holds
+    An older set there is replaced, once the new one is whole. Raises `FileExistsError` if the folder holds
     anything else, which is never touched, and `ValueError` for a count below 1 or a negative seed.
     """
     if count < 1:
-        raise ValueError(f"count is {count}: draw at least 1 face")
+        raise ValueError(f"count is {count}: paint at least 1 portrait")
     if seed < 0:
         raise ValueError(f"seed is {seed}: it must not be negative")
     target = Path(folder).resolve()
@@ -75,10 +75,10 @@ def _draw_set(folder: Path, count: int, seed: int, progress: Callable, workers: 
 
     (folder / IMAGES).mkdir(parents=True)
     chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-    # A pool takes a second to start, so a small set is drawn right here
+    # A pool takes a second to start, so a small set is painted right here
     pool = Parallel(n_jobs=1 if len(chunks) <= 4 else workers or min(cpu_count(), 16), return_as="generator")
     drawn = pool(delayed(_draw_chunk)(folder / IMAGES, seed, chunk) for chunk in chunks)
-    bar = {"desc": "drawing faces", "unit": "face", "unit_scale": CHUNK}
+    bar = {"desc": "painting portraits", "unit": "portrait", "unit_scale": CHUNK}
     rows = [row for _ in progress(chunks, **bar) for row in next(drawn)]  # one report for each chunk that is finished
 
     names = " ".join(rows[0])

@@ -5,9 +5,9 @@ from torch import Tensor
 
 
 def augment(images: Tensor, random: torch.Generator | None = None) -> Tensor:
-    """Recolour, shift and cut images at random, each its own way (Zhao et al. 2020, "color, translation, cutout").
+    """Recolour, shift and cut images at random, each in its own way (Zhao et al. 2020, "color, translation, cutout").
 
-    images: (N, C, S, S) in [-1, 1]; gives the same shape, in about [-2, 2]. Gradients pass through, so that G learns
+    images: (N, C, S, S) in [-1, 1]; returns the same shape, in about [-2, 2]. Gradients pass through, so that G learns
     from what D sees; `random` is the source of chance, on the images' device.
     """
     return _cut(_shift(_recolour(images, random), random), random)

@@ -160,7 +160,7 @@ def _open_zip(path: Path, lists: dict[str, bytes]) -> Source:
             for info in archive.infolist():
                 name = info.filename.replace("\\", "/")  # as some Windows programs write it
                 if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
-                    raise ValueError(f"{path} is unsafe: its member {name!r} climbs out of the folder; pack it anew")
+                    raise ValueError(f"{path} is unsafe: its member {name!r} climbs out of the folder; pack it again")
                 if not info.is_dir() and not any(map(_is_litter, name.split("/"))):
                     members[name] = info
             images = [name for name in members if name.lower().endswith(SUFFIXES)]
@@ -170,7 +170,7 @@ def _open_zip(path: Path, lists: dict[str, bytes]) -> Source:
         with path.open("rb") as file:
             cause = WEB_PAGE if file.read(64).lstrip().startswith(b"<") else error
         raise ValueError(
-            f"{path} is no zip, or one cut short ({cause}): download it again; data/README.md says from where"
+            f"{path} is not a zip, or one cut short ({cause}): download it again; data/README.md says from where"
         ) from error
     stamps = [(members[name].file_size, members[name].CRC) for name in images]
     return Source(path, images, stamps, [members[name] for name in images], lists | _lists_at(path.parent) | inside)

@@ -32,7 +32,7 @@ class BoltzmannMachine(nn.Module):
         return v, likely
 
     def contrast(self, v: Tensor, from_model: Tensor) -> Tensor:
-        """What training minimises: the free energy of real v less that of the machine's own, a scalar.
+        """What training minimises: the free energy of real v minus that of the machine's own, a scalar.
 
         Its gradient is that of −log p(v) where `from_model` are fair draws; contrastive divergence takes what a few
         Gibbs steps make of the real v instead (Hinton 2002, section 3).

@@ -18,7 +18,7 @@ def block_widths(image_size: int, width: int) -> list[int]:
 class Generator(nn.Module):
     """A vector of noise becomes an image through transposed convolutions (Radford et al. 2016, figure 1).
 
-    Takes z of shape (N, latent_dim) or (N, latent_dim, 1, 1); gives images (N, channels, size, size) in [-1, 1].
+    Takes z of shape (N, latent_dim) or (N, latent_dim, 1, 1); returns images (N, channels, size, size) in [-1, 1].
     """
 
     def __init__(self, image_size: int = 64, channels: int = 3, latent_dim: int = 100, width: int = 64) -> None:
@@ -49,10 +49,10 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """An image becomes one number through strided convolutions: the logit of 'this is a real image'.
 
-    Takes images (N, channels, size, size) in [-1, 1]; gives logits (N,). Their sigmoid is D(x); the losses take
+    Takes images (N, channels, size, size) in [-1, 1]; returns logits (N,). Their sigmoid is D(x); the losses take
     the logits, since the logarithm of a sigmoid is exact only when both are computed together. `spectral_norm` divides
     each convolution's weight by its largest singular value (Miyato et al. 2018). `norm` is "batch" or "none", where
-    the hidden convolutions have biases in its stead; `slope` is LeakyReLU's below zero.
+    the hidden convolutions have biases in its place; `slope` is LeakyReLU's below zero.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class Discriminator(nn.Module):
 
 @torch.no_grad()
 def init_weights(network: nn.Module, generator: torch.Generator | None = None) -> nn.Module:
-    """Draw a network's weights as DCGAN prescribes, in place; gives the network back.
+    """Draw a network's weights as DCGAN prescribes, in place; returns the network.
 
     Convolutions of both kinds: N(0, 0.02), where 0.02 is the standard deviation (Radford et al. 2016, section 4).
-    BatchNorm: scale N(1, 0.02), shift 0 (the authors' code). Every bias: 0. Layers are told by their type, so that
+    BatchNorm: scale N(1, 0.02), shift 0 (the authors' code). Every bias: 0. Layers are known by their type, so that
     wrapped ones are found too; `generator` makes the draw repeatable.
     """
     for module in network.modules():

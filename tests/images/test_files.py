@@ -290,8 +290,8 @@ def test_a_source_that_holds_nothing_says_so(tmp_path, ready):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda whole: whole[: len(whole) // 2], r"no zip, or one cut short \(File is not a zip file\)"),
-        (lambda whole: b"7z\xbc\xaf", r"no zip, or one cut short"),
+        (lambda whole: whole[: len(whole) // 2], r"not a zip, or one cut short \(File is not a zip file\)"),
+        (lambda whole: b"7z\xbc\xaf", r"not a zip, or one cut short"),
         (lambda whole: b"<!DOCTYPE html><html>Quota exceeded", r"a web page, .*quota.*data/README\.md"),
     ],
 )
