@@ -1,4 +1,4 @@
-"""The thin library behind the DCGAN course: docs/library.md shows the house. A name is imported when it is first used."""
+"""The thin library behind the DCGAN course; docs/library.md shows the house. Names load when they are first used."""
 
 from pathlib import Path
 
