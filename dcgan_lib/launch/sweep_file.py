@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcgan_lib.config import COMPUTING, REPORTING, Config
+from dcgan_lib.config import Config
 from dcgan_lib.settings import did_you_mean, read_yaml
 
 #: The words of a sweep's file: what stands at each, and how that is written.
@@ -29,7 +29,7 @@ class SweepRun:
     tag: str  # the sweep's name
 
 
-def plan(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
+def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
     """The runs that a sweep's YAML file describes, in its order.
 
     The file has `grid:`, a mapping of settings to lists of values, every combination a run; or `runs:`, a list of
@@ -46,72 +46,45 @@ def plan(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
     path = Path(path)
     sheet = read_yaml(path)
     problems = _misused(sheet)
-    if problems:
-        raise refusal(problems, path)
+    _refuse(problems, path)
     base = Config()
-    if "base" in sheet:
-        try:
-            base = Config.from_file(path.parent / sheet["base"])
-        except OSError as error:
-            problems.append(f"base, relative to this file: {error}")
-        except (TypeError, ValueError) as error:
-            problems.append(f"base: {error}")
+    try:
+        base = Config.from_file(path.parent / sheet["base"]) if "base" in sheet else base
+    except OSError as error:
+        problems.append(f"base, relative to this file: {error}")
+    except (TypeError, ValueError) as error:
+        problems.append(f"base: {error}")
     base = _changed(base, sheet.get("settings", {}), "settings", problems)
     base = _changed(base, overrides, "--set", problems)
 
     grid = sheet.get("grid", {})
-    combined = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    runs = sheet.get("runs", combined)
-    changes, kind = _by_label(runs), "grid" if grid else "runs: {}"
-    configs = {label: _changed(base, change, kind.format(label), problems) for label, change in changes.items()}
-    for name in overrides:
-        if any(name in change for change in changes.values()):
-            problems.append(f"--set: {name} is what this sweep varies: change its values in the file")
+    changes = _by_label(
+        sheet.get("runs") or [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
+    )
+    where = "grid" if grid else "runs: {}"
+    configs = {label: _changed(base, change, where.format(label), problems) for label, change in changes.items()}
+    for name in sorted(overrides.keys() & {name for change in changes.values() for name in change}):
+        problems.append(f"--set: {name} is what this sweep varies: change its values in the file")
     first: dict[Config, Any] = {}
     for label, config in configs.items():
         if first.setdefault(config, label) != label and not problems:
             problems.append(f"runs {first[config]} and {label} have the same settings: leave one out")
-    if problems:
-        raise refusal(problems, path)
+    _refuse(problems, path)
 
-    sweep = as_word(path.stem)
-    planned: list[SweepRun] = []
+    sweep, runs = as_word(path.stem), []
     for label, config in configs.items():
         swept = {name: getattr(config, name) for name in changes[label]}
-        taken = {each.name.casefold() for each in planned}  # some file systems don't tell a from A
-        own = f"{sweep}-{as_word(label)}" if isinstance(runs, dict) else _name(sweep, swept)
-        name = own
-        for count in itertools.count(2):
-            if name.casefold() not in taken:
-                break
-            name = f"{own}-{count}"
-        planned.append(SweepRun(name, config, swept, sweep))
-    return planned
+        name = f"{sweep}-{as_word(label)}" if isinstance(sheet.get("runs"), dict) else _name(sweep, swept)
+        taken = {run.name.casefold() for run in runs}  # some file systems don't tell a from A
+        names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
+        runs.append(SweepRun(next(name for name in names if name.casefold() not in taken), config, swept, sweep))
+    return runs
 
 
-def conflicts(planned: list[SweepRun], runs: Path) -> list[str]:
-    """A line for each folder that holds a run of other settings; reporting may differ, and `epochs` be raised."""
-    lines = []
-    for each in planned:
-        folder = runs / each.name
-        if not (folder / "config.json").exists():
-            continue
-        try:
-            differences = Config.from_file(folder / "config.json").differences(each.config)
-        except (TypeError, ValueError) as error:
-            lines.append(f"{error}; set it back, or give other --runs")
-            continue
-        lowered = differences.get("epochs", (0, 0))
-        ignored = (REPORTING | COMPUTING) - ({"epochs"} if lowered[0] > lowered[1] else set())
-        told = [f"{k} was {old!r} and is now {new!r}" for k, (old, new) in differences.items() if k not in ignored]
-        if told:
-            lines.append(f"{folder} is a run of other settings: {', '.join(told)}; set it back, or give other --runs")
-    return lines
-
-
-def refusal(problems: list[str], where: Any) -> ValueError:
-    """All problems as one error, a line each, without repeats."""
-    return ValueError("\n".join(f"{where}: {problem}" for problem in dict.fromkeys(problems)))
+def as_word(value: Any) -> str:
+    """A value as a folder's name or a tag can hold it."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-.")[-40:] or "none"
 
 
 def _misused(sheet: Any) -> list[str]:
@@ -119,7 +92,7 @@ def _misused(sheet: Any) -> list[str]:
     if not (isinstance(sheet, dict) and sheet):
         return ["holds no sweep: give it `base:` and `grid:`, as configs/sweeps/epochs.yaml has them"]
     if sheet.keys() <= set(Config.names()):
-        return ["is a file of settings: train it with python -m dcgan_lib.launch, or name it as a sweep's `base:`"]
+        return ["is a file of settings: train it with dcgan train, or name it as a sweep's `base:`"]
     problems = []
     for word, value in sheet.items():
         if word in Config.names():
@@ -131,11 +104,9 @@ def _misused(sheet: Any) -> list[str]:
         elif word == "grid":
             problems += [f"grid: {name} {wrong}" for name, values in value.items() if (wrong := _no_values(values))]
         elif word == "runs":
-            problems += [
-                f"runs: {label} is {change!r}: give settings, as in {{epochs: 5}}"
-                for label, change in _by_label(value).items()
-                if not isinstance(change, dict)
-            ]
+            told = "give settings, as in {epochs: 5}"
+            runs = _by_label(value).items()
+            problems += [f"runs: {label} is {run!r}: {told}" for label, run in runs if not isinstance(run, dict)]
     if "grid" in sheet and "runs" in sheet:
         problems.append("has `grid:` and `runs:`: delete one")
     elif not problems and not ("grid" in sheet or "runs" in sheet):
@@ -169,13 +140,12 @@ def _changed(config: Config, settings: dict[str, Any], where: str, problems: lis
 
 
 def _name(sweep: str, swept: dict[str, Any]) -> str:
-    words = [f"{name}={as_word(value)}" for name, value in swept.items()] or ["base"]
     if list(swept) == [sweep]:
-        words = [as_word(swept[sweep])]
-    return "-".join([sweep, *words])
+        return f"{sweep}-{as_word(swept[sweep])}"
+    return "-".join([sweep, *([f"{name}={as_word(value)}" for name, value in swept.items()] or ["base"])])
 
 
-def as_word(value: Any) -> str:
-    """A value as a folder's name or a tag can hold it."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return re.sub(r"[^\w.+-]+", "-", text).strip("-.")[-40:] or "none"
+def _refuse(problems: list[str], path: Path) -> None:
+    """Raise them as one `ValueError`, a line each, without repeats."""
+    if problems:
+        raise ValueError("\n".join(f"{path}: {problem}" for problem in dict.fromkeys(problems)))

@@ -1,13 +1,12 @@
 """What a sweep's file asks for: expanded, named, and refused where it can't be done."""
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from dcgan_lib.config import Config
-from dcgan_lib.launch.sweep_file import conflicts, plan
+from dcgan_lib.launch.sweep_file import read_sweep
 
 SWEEPS = Path(__file__).parents[2] / "configs/sweeps"
 
@@ -27,7 +26,7 @@ def write(tmp_path):
 def test_a_grid_is_every_combination_on_top_of_base_settings_and_overrides(write, tmp_path):
     (tmp_path / "base.yaml").write_text("epochs: 3\nimage_size: 32\nbatch_size: 16\n")
     file = {"base": "base.yaml", "settings": {"image_size": 16}, "grid": {"seed": [1, 2], "learning_rate_d": ["2e-4"]}}
-    runs = plan(write(file), batch_size=8)
+    runs = read_sweep(write(file), batch_size=8)
     expected = Config(epochs=3, image_size=16, batch_size=8, seed=1, learning_rate_d=2e-4)
     assert [run.config for run in runs] == [expected, expected.replace(seed=2)]
     assert [run.swept for run in runs] == [{"seed": 1, "learning_rate_d": 2e-4}, {"seed": 2, "learning_rate_d": 2e-4}]
@@ -36,25 +35,25 @@ def test_a_grid_is_every_combination_on_top_of_base_settings_and_overrides(write
 
 
 def test_a_list_of_runs_is_taken_as_it_stands(write):
-    runs = plan(write({"runs": [{}, {"flip": True}, {"seed": 3, "epochs": 2}]}))
+    runs = read_sweep(write({"runs": [{}, {"flip": True}, {"seed": 3, "epochs": 2}]}))
     assert [run.name for run in runs] == ["mine-base", "mine-flip=true", "mine-seed=3-epochs=2"]
     assert runs[2].config == Config(seed=3, epochs=2)
 
 
 def test_runs_can_be_named(write):
-    runs = plan(write({"runs": {"slow g": {"learning_rate_g": 1e-4}, 16: {"generator_width": 16}, "none": {}}}))
+    runs = read_sweep(write({"runs": {"slow g": {"learning_rate_g": 1e-4}, 16: {"generator_width": 16}, "none": {}}}))
     assert [run.name for run in runs] == ["mine-slow-g", "mine-16", "mine-none"]
     assert runs[1].config == Config(generator_width=16)
     assert runs[1].swept == {"generator_width": 16}
 
 
 def test_of_the_setting_that_the_sweep_is_named_after_the_value_is_enough(write):
-    assert [run.name for run in plan(write({"grid": {"epochs": [5, 10]}}, "epochs"))] == ["epochs-5", "epochs-10"]
+    assert [run.name for run in read_sweep(write({"grid": {"epochs": [5, 10]}}, "epochs"))] == ["epochs-5", "epochs-10"]
 
 
 def test_names_suit_every_file_system_and_are_unique(write):
     values = ["../a b/c.zip", "A-b/c.zip", "/" + "long/" * 20 + "end", "…"]
-    names = [run.name for run in plan(write({"grid": {"data": values}}, "my data"))]
+    names = [run.name for run in read_sweep(write({"grid": {"data": values}}, "my data"))]
     assert names[:2] == ["my-data-data=a-b-c.zip", "my-data-data=A-b-c.zip-2"]
     assert names[2].endswith("long-end")
     assert len(names[2]) < 60
@@ -63,7 +62,7 @@ def test_names_suit_every_file_system_and_are_unique(write):
 
 @pytest.mark.parametrize("name", ["epochs", "learning-rates", "recipe", "width"])
 def test_the_sweeps_that_ship_can_be_planned(name):
-    runs = plan(SWEEPS / f"{name}.yaml")
+    runs = read_sweep(SWEEPS / f"{name}.yaml")
     assert all(run.config.data == "data/faces" for run in runs)
     assert len({run.name for run in runs}) == len(runs) >= 2
     lines = (SWEEPS / f"{name}.yaml").read_text().splitlines()
@@ -75,7 +74,7 @@ def test_the_sweeps_that_ship_can_be_planned(name):
     [
         ({"grdi": {"seed": [1]}}, ["unknown word 'grdi': did you mean 'grid'?"]),
         ({"zzz": 1, "runs": [{}]}, ["unknown word 'zzz'; known are base, settings, grid, runs"]),
-        ({"epochs": 5, "seed": 1}, ["is a file of settings: train it with python -m dcgan_lib.launch, or name it as"]),
+        ({"epochs": 5, "seed": 1}, ["is a file of settings: train it with dcgan train, or name it as"]),
         ({"epochs": 5, "runs": [{}]}, ["epochs: write it below `settings:`, or as a list below `grid:`"]),
         ({"settings": {"seed": 1}}, ["has neither `grid:` nor `runs:`: write one"]),
         ({"grid": {"seed": [1]}, "runs": [{}]}, ["has `grid:` and `runs:`: delete one"]),
@@ -114,7 +113,7 @@ def test_the_sweeps_that_ship_can_be_planned(name):
 def test_what_is_wrong_with_a_file_is_told_all_at_once_with_its_name(write, content, messages):
     path = write(content)
     with pytest.raises(ValueError, match="mine") as error:
-        plan(path)
+        read_sweep(path)
     lines = str(error.value).splitlines()
     assert len(lines) == len(messages)
     for message in messages:
@@ -125,7 +124,7 @@ def test_what_is_wrong_with_base_or_overrides_is_told_with_where(write, tmp_path
     (tmp_path / "base.yaml").write_text("epoch: 3\n")
     file = write({"base": "base.yaml", "grid": {"seed": [1, 2]}})
     with pytest.raises(ValueError, match="--set") as error:
-        plan(file, seed=5, image_size=48)
+        read_sweep(file, seed=5, image_size=48)
     assert str(error.value).splitlines() == [
         f"{file}: base: {tmp_path / 'base.yaml'}: unknown setting 'epoch': did you mean 'epochs'?",
         f"{file}: --set: image_size is 48: choose one of 16, 32, 64, 128, 256",
@@ -136,42 +135,11 @@ def test_what_is_wrong_with_base_or_overrides_is_told_with_where(write, tmp_path
 @pytest.mark.parametrize(
     ("base", "message"),
     [
-        ("bsae.yaml", "base, relative to this file: {}/bsae.yaml is no file: did you mean 'base.yaml'?"),
-        ("mine.yaml", "base: {}/mine.yaml is a sweep, for python -m dcgan_lib.sweep: name a file of settings here"),
+        ("bsae.yaml", r"base, relative to this file: .*bsae\.yaml .*: did you mean 'base\.yaml'\?"),
+        ("mine.yaml", r"base: .*mine\.yaml is a sweep"),
     ],
 )
-def test_a_base_that_is_none_is_told_with_the_sweeps_name(write, tmp_path, base, message):
+def test_a_base_that_cannot_be_used_is_told_with_the_sweeps_name(write, tmp_path, base, message):
     (tmp_path / "base.yaml").write_text("epochs: 3\n")
-    file = write({"base": base, "grid": {"seed": [1, 2]}})
-    with pytest.raises(ValueError, match="base") as error:
-        plan(file)
-    assert str(error.value) == f"{file}: {message.format(tmp_path)}"
-
-
-def test_a_path_that_is_no_file_is_told_with_those_that_are_there(write, tmp_path):
-    write({"runs": [{}]})
-    with pytest.raises(FileNotFoundError, match=r"mien\.yaml is no file: did you mean 'mine\.yaml'\?$"):
-        plan(tmp_path / "mien.yaml")
-    with pytest.raises(IsADirectoryError, match=r" is no file; known are mine\.yaml$"):
-        plan(tmp_path)
-
-
-def test_a_folder_with_a_run_of_other_settings_is_in_the_way(write, tmp_path):
-    runs = plan(write({"settings": {"epochs": 4}, "grid": {"seed": [1, 2, 3]}}))
-
-    def put(run, **changes):
-        folder = tmp_path / run.name
-        folder.mkdir(exist_ok=True)
-        (folder / "config.json").write_text(json.dumps({"config": run.config.replace(**changes).to_dict()}))
-
-    put(runs[0], epochs=2, log_every=7, device="cpu")  # more epochs, other reporting: the same run goes on
-    assert conflicts(runs, tmp_path) == []
-    put(runs[0], epochs=9)
-    put(runs[1], batch_size=16, beta1=0.9)
-    (tmp_path / runs[2].name).mkdir()
-    (tmp_path / runs[2].name / "config.json").write_text('{"config": {"old_name": 1}}')
-    first, second, third = conflicts(runs, tmp_path)
-    assert first.startswith(f"{tmp_path / 'mine-seed=1'} is a run of other settings: epochs was 9 and is now 4; ")
-    assert "batch_size was 16 and is now 128, beta1 was 0.9 and is now 0.5; " in second
-    assert third.startswith(f"{tmp_path / 'mine-seed=3/config.json'}: unknown setting 'old_name'; ")
-    assert third.endswith("; set it back, or give other --runs")
+    with pytest.raises(ValueError, match=rf"^.*mine\.yaml: {message}"):
+        read_sweep(write({"base": base, "grid": {"seed": [1, 2]}}))

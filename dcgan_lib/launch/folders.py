@@ -1,0 +1,100 @@
+"""A run's folder: who trains in it, whether its run is finished, and whether it is a run of these settings."""
+
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from dcgan_lib.config import COMPUTING, REPORTING, Config
+from dcgan_lib.data import ImageSet
+
+TRAINER = ".lock"  # held by the process that trains
+LAUNCHER = ".launcher.lock"  # held by the process that writes the run's notebook
+
+
+class FolderTaken(RuntimeError):
+    """Another process holds the run's folder."""
+
+
+@contextlib.contextmanager
+def claim(folder: Path, wait: float = 10, name: str = TRAINER) -> Iterator[None]:
+    """Hold a run's folder, so that no other process trains in it; the hold ends with the process, however it ends.
+
+    Waits some seconds, since the kernel of a killed run lives on for a moment. Raises `FolderTaken` after that.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(folder / name).acquire(wait)
+    except Timeout:
+        advice = "wait for it, or give the run another name"
+        raise FolderTaken(f"{folder} is being trained by another process: {advice}") from None
+    with lock:
+        yield
+
+
+def is_taken(folder: Path, *names: str) -> bool:
+    """Whether another process holds the folder, by one of these names."""
+    try:
+        for name in names if folder.exists() else ():
+            with claim(folder, wait=0, name=name):
+                pass
+    except FolderTaken:
+        return True
+    return False
+
+
+def is_finished(folder: Path, config: Config) -> bool:
+    """Whether the folder holds a run of these settings that was trained to its end, and its notebook executed.
+
+    How it was reported and computed may differ.
+    """
+    from dcgan_lib.records.reading import load_run  # pandas takes a while to import
+
+    executed = folder / "notebook.ipynb"
+    try:
+        differences = Config.from_file(folder / "config.json").differences(config)
+        if not differences.keys() <= (REPORTING | COMPUTING) - {"epochs"} or load_run(folder).state != "finished":
+            return False
+        about = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["papermill"] if executed.exists() else None
+    except (OSError, ValueError, TypeError, KeyError):  # not a run, or stopped before it was one
+        return False
+    return about is None or (bool(about.get("end_time")) and not about.get("exception"))
+
+
+def choose_run(runs: Path, config: Config, label: str) -> str:
+    """The newest unfinished run of this very Config, to go on with it, or a new name: label-date-time."""
+    for folder in sorted(runs.glob(f"{label}-*"), reverse=True):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # not a run, or one of another version
+            if Config.from_file(folder / "config.json") == config and not is_finished(folder, config):
+                return folder.name
+    return f"{label}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"  # two may start in one second
+
+
+def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
+    """`ValueError` where the folder holds a run of other settings or images, or these don't fill a step.
+
+    Settings of reporting and computing may differ, and `epochs` be raised.
+    """
+    config.check_count(len(images.rows(config.hold_out)))
+    if not (folder / "config.json").exists():
+        return
+    from dcgan_lib.records.reading import load_run
+
+    advice = "set it back, or choose another folder"
+    try:
+        differences = Config.from_file(folder / "config.json").differences(config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{error}; {advice}") from error
+    before, after = differences.get("epochs", (0, 0))
+    allowed = (REPORTING | COMPUTING) - ({"epochs"} if before > after else set())
+    told = [f"{name} was {old!r} and is now {new!r}" for name, (old, new) in differences.items() if name not in allowed]
+    if told:
+        raise ValueError(f"{folder} is a run of other settings: {', '.join(told)}; {advice}")
+    with contextlib.suppress(FileNotFoundError):  # no record
+        trained_on = load_run(folder).fields.get("config/dataset/fingerprint", images.fingerprint)
+        if trained_on != images.fingerprint and (folder / "checkpoint.pt").exists():
+            raise ValueError(f"{folder} was trained on other images than {images.source} holds: bring them back")

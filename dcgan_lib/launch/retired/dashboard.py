@@ -1,0 +1,1 @@
+from dcgan_lib.launch.retired import dashboard  # noqa: F401 - it raises

@@ -1,0 +1,1 @@
+from dcgan_lib.launch.retired import diagnose  # noqa: F401 - it raises

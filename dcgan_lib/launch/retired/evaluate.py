@@ -1,0 +1,1 @@
+from dcgan_lib.launch.retired import evaluate  # noqa: F401 - it raises

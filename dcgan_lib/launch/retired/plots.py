@@ -1,0 +1,1 @@
+from dcgan_lib.launch.retired import plots  # noqa: F401 - it raises

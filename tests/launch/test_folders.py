@@ -1,0 +1,84 @@
+"""A run's folder: held by one process, and a run of the settings and images that it began with."""
+
+import json
+
+import pytest
+from helpers.records import write_run
+
+from dcgan_lib.launch import folders
+from dcgan_lib.launch.folders import LAUNCHER, TRAINER, check_folder, choose_run, claim, is_finished, is_taken
+
+
+def put(folder, config, state="finished"):
+    """A run in the folder, its record and settings, as a training leaves it."""
+    write_run(folder, state=state)
+    config.save(folder / "config.json")
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
+    folder = tmp_path / "mine"
+    assert not is_taken(folder, TRAINER)
+    assert not folder.exists()
+    with claim(folder):
+        assert is_taken(folder, LAUNCHER, TRAINER)
+        assert not is_taken(folder, LAUNCHER)
+        with pytest.raises(folders.FolderTaken, match=r"mine is being trained by another process: wait for it, or"):
+            claim(folder, wait=0.1).__enter__()
+    assert not is_taken(folder, LAUNCHER, TRAINER)
+
+
+def test_a_run_is_finished_when_its_notebook_is_as_well(tiny, tmp_path):
+    assert not is_finished(tmp_path / "nothing", tiny)
+    put(tmp_path, tiny)
+    assert is_finished(tmp_path, tiny)  # trained without papermill
+    notebook = tmp_path / "notebook.ipynb"
+    for about, finished in (
+        ({"end_time": "2026-01-01", "exception": None}, True),
+        ({"end_time": "2026-01-01", "exception": True}, False),
+        ({"end_time": None}, False),
+    ):
+        notebook.write_text(json.dumps({"metadata": {"papermill": about}}))
+        assert is_finished(tmp_path, tiny) == finished
+    notebook.write_text('{"metadata": ')
+    assert not is_finished(tmp_path, tiny)
+
+
+def test_a_finished_run_of_other_settings_or_fewer_epochs_is_not_this_one(tiny, tmp_path):
+    put(tmp_path, tiny)
+    assert is_finished(tmp_path, tiny.replace(log_every=7, device="cuda"))
+    assert not is_finished(tmp_path, tiny.replace(epochs=5))
+    assert not is_finished(tmp_path, tiny.replace(beta1=0.9))
+
+
+def test_the_newest_unfinished_run_of_the_same_settings_is_gone_on_with(tiny, tmp_path):
+    for number, state in enumerate(("interrupted", "interrupted", "finished"), start=1):
+        put(tmp_path / f"cpu-{number}", tiny, state)
+    (tmp_path / "cpu-4").mkdir()
+    assert choose_run(tmp_path, tiny, "cpu") == "cpu-2"
+    new = {choose_run(tmp_path, tiny.replace(epochs=9), "cpu") for _ in range(9)}
+    assert len(new) == 9
+    assert not any((tmp_path / name).exists() for name in new)
+
+
+def test_a_folder_with_a_run_of_other_settings_or_images_is_refused(tiny, images, tmp_path):
+    def refusal(config):
+        with pytest.raises(ValueError, match=r"images|settings?") as error:
+            check_folder(tmp_path, config, images)
+        return str(error.value).replace(str(tmp_path), "mine")
+
+    check_folder(tmp_path / "new", tiny, images)
+    put(tmp_path, tiny)
+    check_folder(tmp_path, tiny.replace(epochs=9, log_every=7, device="cuda"), images)  # the same run goes on
+    advice = "set it back, or choose another folder"
+    lowered = "mine is a run of other settings: epochs was 4 and is now 2"
+    assert refusal(tiny.replace(epochs=2)) == f"{lowered}; {advice}"
+    assert "batch_size was 8 and is now 16, beta1 was 0.5 and is now 0.9" in refusal(
+        tiny.replace(batch_size=16, beta1=0.9)
+    )
+    assert refusal(tiny.replace(batch_size=21)) == "batch_size is 21, but there are 20 images: lower it"
+    images.__dict__["fingerprint"] = "of others"
+    check_folder(tmp_path, tiny, images)  # nothing was saved, so that it begins again
+    (tmp_path / "checkpoint.pt").touch()
+    assert refusal(tiny) == "mine was trained on other images than memory holds: bring them back"
+    (tmp_path / "config.json").write_text('{"config": {"bata1": 1}}')
+    assert refusal(tiny) == f"mine/config.json: unknown setting 'bata1': did you mean 'beta1'?; {advice}"

@@ -1,0 +1,162 @@
+"""One run through papermill, without running it: what is passed on, what is refused, what is said."""
+
+import re
+import subprocess
+import sys
+
+import papermill
+import pytest
+from helpers.records import write_run
+
+from dcgan_lib.__main__ import main
+from dcgan_lib.launch import notebook
+from dcgan_lib.launch.folders import LAUNCHER, FolderTaken, claim
+
+
+@pytest.fixture
+def executed(monkeypatch, images, tmp_path):
+    """Replaces papermill: what it was given, run by run. The settings `tiny.yaml` are where the test works."""
+    given = []
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *places, **options: given.append((*places, options)))
+    monkeypatch.setattr(notebook, "load_images", lambda config: images)
+    monkeypatch.chdir(tmp_path)
+    return given
+
+
+def test_the_notebook_gets_all_settings_and_the_runs_folder_as_an_absolute_path(executed, tiny, tmp_path, capsys):
+    notebook.run_notebook(tiny, "runs/mine", ["two", "words"])
+    [(source, target, options)] = executed
+    assert source == notebook.find_notebook()
+    assert target.as_posix() == "runs/mine/notebook.ipynb"
+    of_the_run = {"runs": (tmp_path / "runs").as_posix(), "run_id": "mine", "tags": "two words"}
+    assert options["parameters"] == tiny.to_dict() | of_the_run
+    assert capsys.readouterr().err == "starting runs/mine\n"
+
+
+def test_where_there_is_no_notebook_one_line_says_so(executed, tiny, tmp_path, monkeypatch, capsys):
+    tiny.save("tiny.yaml")
+    monkeypatch.setattr(notebook, "__file__", str(tmp_path / "lib/site-packages/dcgan_lib/launch/notebook.py"))
+    assert main(["train", "tiny.yaml"]) == 1
+    assert capsys.readouterr().err == (
+        "the notebooks are not here: clone the course, or cd to it, where notebooks/ is\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/03_training.ipynb").touch()
+    assert notebook.find_notebook().as_posix() == "notebooks/03_training.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "lerning_rate_d", "1e-4"], r"unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'\?"),
+        (["--set", "image_size", "48"], r"image_size is 48: choose one of"),
+        (["--set", "epochs", "five"], r"epochs is 'five': it must be of type int"),
+        (["--set", "data", "["], r"^--set data, line 1, column 2: expected"),
+        (["--set", "batch_size", "21"], r"^batch_size is 21, but there are 20 images: lower it"),
+        (["--set", "device", "cuda:9"], r"^device is 'cuda:9'"),
+        (
+            ["--set", "beta1", "0.9"],
+            r"^runs/mine is a run of other settings: beta1 was 0.5 and is now 0.9; set it back",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_told_in_a_line_and_nothing_in_the_folder_changes(
+    executed, tiny, tmp_path, capsys, arguments, message
+):
+    tiny.save("tiny.yaml")
+    (tmp_path / "runs/mine").mkdir(parents=True)
+    tiny.save("runs/mine/config.json")
+    assert main(["train", "tiny.yaml", "--run", "mine", *arguments]) == 1
+    err = capsys.readouterr().err
+    assert re.search(message, err)
+    assert len(err.splitlines()) == 1
+    assert [path.name for path in (tmp_path / "runs/mine").iterdir()] == ["config.json"]
+    assert executed == []
+
+
+def test_a_folder_that_another_process_holds_is_left_alone(executed, tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebook, "claim", lambda folder, name: claim(folder, wait=0.1, name=name))
+    tiny.save("tiny.yaml")
+    with claim(tmp_path / "runs/mine", name=LAUNCHER):
+        assert main(["train", "tiny.yaml", "--run", "mine"]) == notebook.TAKEN
+        with pytest.raises(FolderTaken):
+            notebook.run_notebook(tiny, "runs/mine")
+    assert "runs/mine is being trained by another process" in capsys.readouterr().err
+    assert executed == []
+
+
+def test_a_run_that_is_done_is_summed_up(executed, tiny, tmp_path, capsys):
+    tiny.save("tiny.yaml")
+    write_run(tmp_path / "runs/mine")
+    assert main(["train", "tiny.yaml", "--run", "mine"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "going on with runs/mine\n"
+    for told in ("runs/mine  (10 steps, finished)", "Dloss 10.000  Gloss 110.000", "none yet", "dcgan runs runs"):
+        assert told in out
+
+
+def test_a_kernel_that_trains_has_time_to_save_and_an_idle_one_is_not_waited_for(tmp_path):
+    manager = notebook._kernel_manager(tmp_path)()
+    assert manager.shutdown_wait_time == notebook.IDLE_SECONDS
+    with claim(tmp_path):
+        assert manager.shutdown_wait_time == notebook.STOP_SECONDS
+    assert manager.shutdown_wait_time == notebook.IDLE_SECONDS
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_status_is_one_line_in_a_terminal_and_quiet_in_a_log(terminal, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    status = notebook.StatusLine()
+    status.write("first line\nsecond line that is much longer than the terminal is wide\n")
+    status.write("third\n")
+    status.write("\n")
+    status.bar.close()
+    err = capsys.readouterr().err
+    assert "\n" not in err
+    assert max(map(len, err.split("\r"))) <= 39
+    assert ("third" in err) == ("second line" in err) == terminal
+    assert err.endswith("\r") or not terminal  # what is printed next begins on a line of its own
+
+
+WITHOUT_TORCH = """
+import sys
+import papermill
+from dcgan_lib.config import Config
+from dcgan_lib.launch import notebook
+papermill.execute_notebook = lambda *given, **options: print("torch" in sys.modules)
+notebook.run_notebook(Config.from_file(sys.argv[1]), "runs/mine")
+"""
+
+
+def test_the_launcher_begins_sooner_without_torch(tmp_path, tiny):
+    from dcgan_lib.faces import draw_faces
+
+    draw_faces(tmp_path / "faces", count=20)
+    tiny.replace(data=tmp_path / "faces").save(tmp_path / "tiny.yaml")
+    given = [sys.executable, "-c", WITHOUT_TORCH, "tiny.yaml"]
+    done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+PARENT = """
+import signal, threading, time
+from dcgan_lib.compute.interrupts import stop_once
+from dcgan_lib.launch import notebook
+signal.signal(signal.SIGTERM, stop_once)
+threading.Thread(target=notebook._stop_with_parent, daemon=True).start()
+try:
+    print("begun", flush=True)
+    for _ in range(300):
+        time.sleep(0.1)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_a_launcher_stops_as_on_ctrl_c_once_its_parent_is_gone():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", PARENT], **pipes) as process:
+        assert process.stdout.readline() == "begun\n"
+        assert process.communicate(timeout=30)[0] == "stopped\n"  # which closes its standard input
