@@ -1,7 +1,6 @@
 """The run comparer of a notebook: curves overlaid, what differs, and one slider that moves all the grids."""
 
 import asyncio
-import bisect
 import contextlib
 import functools
 import html
@@ -97,7 +96,7 @@ class RunComparer:
         self._busy = False
         self._show()
         c = self.controls
-        for control in (c.filter, c.runs, c.series, c.axis, c.panels, c.smooth, c.images, c.play, c.step):
+        for control in (c.filter, c.runs, c.series, c.axis, c.panels, c.smooth, c.images, c.step):
             control.observe(self._take, "value")
         c.export.on_click(self._export)
 
@@ -190,8 +189,6 @@ class RunComparer:
             self.wanted_series = list(value)
         elif control is self.controls.step:
             self.wanted_step = value
-        elif control is self.controls.play:
-            self.wanted_step = self.controls.step.options[value][1]
         self._show()
 
     @_answering
@@ -241,24 +238,20 @@ class RunComparer:
         if not steps:
             return
         wanted = comparison.common_step(chosen, path) if self.wanted_step is None else self.wanted_step
-        index = max(bisect.bisect_right(steps, wanted) - 1, 0)  # the newest before it
-        offer(c.step, [(f"step {step:,}", step) for step in steps], steps[index])
-        with c.play.hold_sync():  # in one message: the browser would cut the one to the other
-            c.play.max, c.play.value = len(steps) - 1, index
-        cells = []
+        at = max((step for step in steps if step <= wanted), default=steps[0])
+        c.play.max = len(steps) - 1
+        offer(c.step, [(f"step {step:,}", step) for step in steps], at)
         for label, record in zip(run_labels(chosen), chosen, strict=True):
             if record.run_id not in self._cells:
                 picture = ipywidgets.Image(format="jpeg", layout={"width": "100%"})
                 self._cells[record.run_id] = ipywidgets.VBox([ipywidgets.HTML(), picture])
-            cells.append(self._cells[record.run_id])
-            title, picture = cells[-1].children
-            step = comparison.step_shown(record, path, steps[index])
+            title, picture = self._cells[record.run_id].children
+            step = comparison.step_shown(record, path, at)
             title.value = _line(f"{label}, " + ("no picture yet" if step is None else f"step {step:,}"))
             self._draw(picture, _picture, [record], path, step)
-        columns = comparison.columns_for(len(cells))
+        columns = comparison.columns_for(len(chosen))
         c.grids.layout.grid_template_columns = f"repeat({columns}, minmax(0, 530px))"
-        if c.grids.children != tuple(cells):
-            c.grids.children = cells
+        c.grids.children = [self._cells[record.run_id] for record in chosen]
 
     def _draw(self, widget: ipywidgets.Widget, make: Callable, records: Sequence[RunRecord], *how: Hashable) -> None:
         """Set the widget's value, unless it was made from the same before."""
@@ -277,7 +270,7 @@ def _picture(records: Sequence[RunRecord], path: str, step: int | None) -> bytes
 
 
 def _curves(records: Sequence[RunRecord], paths: Sequence[str], by: str, smooth: int, side_by_side: bool) -> bytes:
-    return rendered(comparison.overlay(records, paths, by, smooth, side_by_side, width=7), 120) if records else b""
+    return rendered(comparison.overlay(records, paths, by, smooth, side_by_side, width=7), 120)
 
 
 def _extremes(records: Sequence[RunRecord], paths: Sequence[str], smooth: int) -> str:

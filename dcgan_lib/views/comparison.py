@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dcgan_lib.records.reading import RunRecord
-from dcgan_lib.records.table import number_series, run_labels, shortened, steps_per_epoch
+from dcgan_lib.records.table import image_series, number_series, run_labels, shortened, steps_per_epoch
 from dcgan_lib.settings import did_you_mean
 from dcgan_lib.views.plots import COLOURS, add_curve, can_be_smoothed, picture_row, smoothed, tidy, wrapped
 
@@ -98,12 +98,11 @@ def overlay(
     for axes in panels[max(count, 1) :]:
         axes.axis("off")
 
-    keys, missing = [], []
-    for index, (label, record) in enumerate(zip(shortened(run_labels(records)), records, strict=True)):
+    labels, names, missing = shortened(run_labels(records)), series_labels(paths), []
+    for index, (label, record) in enumerate(zip(labels, records, strict=True)):
         axes, colour = panels[index if side_by_side else 0], run_colour(index)
         if side_by_side:
             axes.set_title(wrapped(label, int(70 / columns)), color=colour, fontsize=10)
-        drawn = False
         for path, style in zip(paths, itertools.cycle(LINE_STYLES), strict=False):
             try:
                 x, values = curve(record, path, by)
@@ -112,11 +111,7 @@ def overlay(
             else:
                 above = 2 + 1 / (1 + len(values))  # the shorter curve, where two are the same as far as it goes
                 add_curve(axes, x, values, smooth, color=colour, linestyle=style, zorder=above)
-                drawn = True
-        if drawn and not side_by_side:
-            keys.append(Line2D([], [], color=colour, lw=2.5, label=wrapped(label)))
 
-    names = series_labels(paths)
     for axes in panels:
         tidy(axes)
         if axes.get_subplotspec().is_last_row():
@@ -125,8 +120,10 @@ def overlay(
             axes.set_ylabel(wrapped(names[0]))
     if not any(axes.lines for axes in panels):
         panels[0].text(0.5, 0.5, "no points to plot yet", transform=panels[0].transAxes, ha="center", va="center")
-    for name, style in zip(names if len(names) > 1 else (), itertools.cycle(LINE_STYLES), strict=False):
-        keys.append(Line2D([], [], color=COLOURS["reference"], ls=style, label=wrapped(name)))
+    runs = [] if side_by_side else [(name, {"color": run_colour(i), "lw": 2.5}) for i, name in enumerate(labels)]
+    lines = zip(names, itertools.cycle(LINE_STYLES), strict=False) if len(names) > 1 else ()
+    looks = [*runs, *((name, {"color": COLOURS["reference"], "ls": style}) for name, style in lines)]
+    keys = [Line2D([], [], label=wrapped(name), **look) for name, look in looks]
     if keys:
         longest = max(len(line) for key in keys for line in key.get_label().splitlines())
         columns = max(1, min(len(keys), int(12 * width / (6 + longest))))
@@ -164,8 +161,9 @@ def grids_side_by_side(records: Sequence[RunRecord], path: str, step: int, width
     A picture that can't be read is left out, and among `record.problems`. Raises `ValueError` where no run has such
     pictures, or none so early.
     """
-    known_paths(records, path, "images")
-    pictures = []
+    pictures, known = [], image_series(records)
+    if path not in known:
+        raise ValueError(f"no run has the images {path!r}{did_you_mean(path, known)}")
     for label, record in zip(shortened(run_labels(records)), records, strict=True):
         own = step_shown(record, path, step)
         if own is not None:
@@ -176,17 +174,16 @@ def grids_side_by_side(records: Sequence[RunRecord], path: str, step: int, width
     return picture_row(pictures, width, columns_for(len(pictures)))
 
 
-def known_paths(records: Sequence[RunRecord], paths: str | Sequence[str], kind: str = "series") -> list[str]:
+def known_paths(records: Sequence[RunRecord], paths: str | Sequence[str]) -> list[str]:
     """The paths as a list, where one alone may stand for itself.
 
-    Raises `ValueError` with one line for a path that none of the runs has, unless none has any `kind` ("series" or
-    "images") yet.
+    Raises `ValueError` with one line for a path that none of the runs has, unless none has any series yet.
     """
     paths = [paths] if isinstance(paths, str) else list(paths)
-    known = {path for record in records for path in (record.image_names if kind == "images" else record.series_names)}
+    known = sorted({path for record in records for path in record.series_names})
     for path in paths:
         if known and path not in known:
-            raise ValueError(f"no run has the {kind} {path!r}{did_you_mean(path, sorted(known))}")
+            raise ValueError(f"no run has the series {path!r}{did_you_mean(path, known)}")
     return paths
 
 

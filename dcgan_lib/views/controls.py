@@ -3,6 +3,7 @@
 from typing import Any
 
 import ipywidgets
+import traitlets
 
 from dcgan_lib.views.comparison import AXES
 
@@ -43,6 +44,7 @@ class Controls:
         self.images = ipywidgets.Dropdown(layout={"width": "220px"})
         self.play = ipywidgets.Play(interval=500)
         self.step = ipywidgets.SelectionSlider(options=[0], layout={"flex": "1 1 auto", "width": "auto"})
+        traitlets.link((self.play, "value"), (self.step, "index"))
         self.grids = ipywidgets.GridBox(layout={"grid_gap": "4px 12px", "width": "100%"})
         for name, widget in vars(self).items():
             widget.add_class(f"dcgan-{name}")

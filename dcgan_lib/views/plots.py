@@ -142,7 +142,7 @@ def animate(
     if not frames:
         raise ValueError("there are no frames to animate: train with a smaller sample_every")
     chosen = evenly(frames, count)
-    some = evenly(chosen, 6)  # enough to tell that all of them won't fit
+    some = evenly(chosen, 4)  # enough to tell that all of them won't fit
     for width, colours in ((265, 128), (265, 64), (200, 64), (160, 64), (132, 64), (132, 32), (100, 32), (80, 16)):
         room = 750 * kilobytes  # bytes: four letters hold three
         if len(_animated(some, width, colours, seconds)) * len(chosen) / len(some) < 1.2 * room:
@@ -159,10 +159,10 @@ def _animated(frames: Sequence[tuple[int, Image.Image]], width: int, colours: in
         side = picture.width // 2 if picture.width > 300 else picture.width
         shown = picture.convert("RGB").crop((0, 0, side, min(side, picture.height)))
         shown.thumbnail((width, width), Image.Resampling.LANCZOS)
-        labelled = Image.new("RGB", (shown.width, shown.height + 16), "white")
+        labelled = Image.new("RGB", (shown.width, shown.height + 18), "white")
         labelled.paste(shown)
         draw = ImageDraw.Draw(labelled)
-        draw.text((2, shown.height + 1), f"step {step:,}", "black", ImageFont.load_default(12))
+        draw.text((3, shown.height), f"step {step:,}", "black", ImageFont.load_default(11))
         done = step / max(frames[-1][0], 1)
         draw.rectangle((0, labelled.height - 2, done * labelled.width, labelled.height), COLOURS["G"])
         pictures.append(labelled)

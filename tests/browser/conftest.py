@@ -32,11 +32,10 @@ def browser():
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """The course's layout in a folder of its own: notebooks to run in, runs to make, the library as it is."""
+    """The course's layout in a folder of its own: notebooks to run in, runs to make."""
     folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(PROJECT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name in ("dcgan_lib", "configs"):
-        (folder / name).symlink_to(PROJECT / name, target_is_directory=True)
+    for name in ("notebooks", "configs"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     return folder
 
 
@@ -82,7 +81,7 @@ def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture
-def page(browser, tmp_path):
+def page(browser):
     """A fresh page."""
     page = browser.new_page(viewport={"width": 1400, "height": 1200})
     yield page

@@ -68,7 +68,7 @@ def test_an_animation_of_few_colours_shows_them_as_they_are():
     halves = Image.new("RGB", (600, 600), (200, 40, 40))
     halves.paste((10, 20, 200), (0, 0, 600, 100))
     (frame, _), _ = played(animate([(0, halves), (1, halves)]))
-    assert frame.size == (265, 265 + 16)  # the upper left quarter
+    assert frame.size == (265, 265 + 18)  # the upper left quarter
     assert (frame.getpixel((9, 9)), frame.getpixel((9, 200))) == ((10, 20, 200), (200, 40, 40))
 
 
