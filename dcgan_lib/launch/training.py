@@ -67,7 +67,7 @@ def train_run(
             for report in fit(gan, images, step):
                 log_report(run, report)
                 trained += len(report.steps) * config.images_per_step / report.images_per_second
-                ends = report.diverged_at is None and gan.is_finite() and (enough() or report.step == report.total)
+                ends = (enough() or report.step == report.total) and report.diverged_at is None and gan.is_finite()
                 grid = None
                 if report.sample_due:
                     grid = to_grid(gan.sample())
@@ -85,7 +85,7 @@ def train_run(
                     gan.save(folder / "checkpoint.pt", images)
                 if view:
                     view.update(report, grid)
-                if ends and not report.interrupted:  # then `fit` raises KeyboardInterrupt
+                if ends and not report.interrupted:  # an interrupted one `fit` ends itself, by KeyboardInterrupt
                     break
     if view:
         view.close(to_grid(gan.sample()))

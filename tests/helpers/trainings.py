@@ -1,11 +1,16 @@
-"""What tests of real trainings share: settings that take a second, the commands as processes, a token to look for."""
+"""What tests of real trainings share: settings that take a second, the command as a process, a token to look for."""
 
 import base64
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import torch
 
 from dcgan_lib.config import Config
 from dcgan_lib.faces import draw_faces
@@ -22,10 +27,24 @@ def quick_settings(folder, **changes):
     return folder / "quick.yaml"
 
 
-def start(module, *arguments):
-    """`python -m dcgan_lib.<module>` as a process."""
-    command = [sys.executable, "-m", f"dcgan_lib.{module}", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextlib.contextmanager
+def one_thread():
+    """Compute as the commands that `start` begins do: networks so small are slower on two cores than on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def start(command, *arguments):
+    """`dcgan <command>` as a process that computes on one core, and is stopped by Ctrl-C even where this one isn't."""
+    given = [sys.executable, "-m", "dcgan_lib", command, *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, a child ignores it too
+    try:
+        return subprocess.Popen(given, cwd=PROJECT, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def finish(process):
@@ -34,13 +53,25 @@ def finish(process):
     return process.returncode, out, err
 
 
-def wait_for(path, process):
-    """Wait until the file is there; an `AssertionError` with what the process said where it ends before."""
-    for _ in range(1200):
-        if path.exists() or process.poll() is not None:
+def wait_for(path, process, since=0.0):
+    """Wait until the file is there, and newer than `since`; an `AssertionError` where the process ends before."""
+    for _ in range(6000):
+        if (path.exists() and path.stat().st_mtime > since) or process.poll() is not None:
             break
-        time.sleep(0.1)
-    assert path.exists(), process.communicate()
+        time.sleep(0.05)
+    assert process.poll() is None, process.communicate()
+
+
+def assert_same_weights(folder, other):
+    """All that training changed is the same in both runs' checkpoints, bit for bit."""
+    ours, theirs = (torch.load(f / "checkpoint.pt", weights_only=True)["gan"] for f in (folder, other))
+    assert ours["step"] == theirs["step"]
+    for part in ("generator", "discriminator", "averaged"):
+        assert ours.get(part, {}).keys() == theirs.get(part, {}).keys()
+        assert all(torch.equal(value, theirs[part][name]) for name, value in ours.get(part, {}).items())
+    for part in ("optimizer_g", "optimizer_d"):
+        for index, state in ours[part]["state"].items():
+            assert torch.equal(state["exp_avg_sq"], theirs[part]["state"][index]["exp_avg_sq"])
 
 
 def marked_token(monkeypatch):

@@ -1,6 +1,7 @@
 """One run of a sweep: when it is trained, and how its end is told."""
 
 import threading
+from unittest.mock import Mock
 
 import pytest
 
@@ -9,23 +10,16 @@ from dcgan_lib.launch import worker
 from dcgan_lib.launch.folders import LAUNCHER, TRAINER, claim
 from dcgan_lib.launch.notebook import TAKEN
 from dcgan_lib.launch.sweep_file import SweepRun
-from dcgan_lib.launch.worker import train_in_process
 
 RUN = SweepRun("mine-1", Config(device="cpu"), {"seed": 1}, "mine")
 
 
 @pytest.fixture
-def launches(monkeypatch):
-    """Replaces the launcher's process: what it is to answer, call by call, and the environments it was given."""
-    answers, environments = [], []
-
-    def launch(run, folder, steps, environment, stop):
-        environments.append(environment)
-        return answers.pop(0)
-
+def launch(monkeypatch):
+    """Takes the place of the launcher's process, and of what it answers: exit code and last words."""
+    launch = Mock(return_value=(0, ""))
     monkeypatch.setattr(worker, "_launch", launch)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    return answers, environments
+    return launch
 
 
 @pytest.fixture
@@ -33,7 +27,7 @@ def train(tmp_path):
     """Trains the run in a folder of the test's own."""
 
     def train(threads=0, stop=None):
-        return train_in_process(RUN, tmp_path / "mine-1", 12, threads, stop or threading.Event())
+        return worker.train_in_process(RUN, tmp_path / "mine-1", 12, threads, stop or threading.Event())
 
     return train
 
@@ -57,32 +51,26 @@ def script(tmp_path, monkeypatch):
         ((130, "stopped, and saved"), ("interrupted", "")),
         ((TAKEN, "is being trained"), ("trained elsewhere", "")),
         ((1, "ValueError: no\n  in cell [3]"), ("failed", "ValueError: no\n  in cell [3]")),
-        ((-9, "its launcher was killed"), ("failed", "its launcher was killed")),
+        (OSError(28, "No space left on device"), ("failed", "OSError: [Errno 28] No space left on device")),
     ],
 )
-def test_the_launchers_exit_says_how_the_run_ended(launches, train, capsys, answer, outcome):
-    launches[0].append(answer)
+def test_the_launchers_exit_says_how_the_run_ended(launch, train, capsys, answer, outcome):
+    launch.side_effect = [answer]
     assert train() == outcome
     told = ": ".join(filter(None, ["mine-1", outcome[0], outcome[1].split("\n")[0]]))
     assert capsys.readouterr().out == f"mine-1: begins\n{told}\n"
 
 
-def test_a_process_that_cannot_be_started_is_a_failed_run(train, monkeypatch):
-    def no_launcher(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(worker, "_launch", no_launcher)
-    assert train() == ("failed", "OSError: [Errno 28] No space left on device")
-
-
 def test_last_words_in_another_code_are_told_as_far_as_they_can_be_read(script, train):
     script(b"printf 'a warning\\nthe disk is f\\374ll\\n  in cell [3]\\n' >&2\nexit 1\n")
     assert train() == ("failed", "the disk is f\ufffdll\n  in cell [3]")
+    script(b"kill -9 $$")
+    assert train() == ("failed", "its launcher was killed by signal 9; the same command goes on")
 
 
 def test_a_request_to_stop_closes_the_launchers_input_and_waits_for_its_end(script, train, tmp_path, capsys):
     stop = threading.Event()
-    script(b'echo "$@" > "$0.arguments"\ncat\nsleep 0.1\nexit 130\n')
+    script(b'echo "$@" > "$0.arguments"\ncat\nexit 130\n')
     threading.Timer(0.3, stop.set).start()
     assert train(stop=stop).state == "interrupted"
     assert capsys.readouterr().out == "mine-1: begins\nmine-1: finishes its step and saves\nmine-1: interrupted\n"
@@ -91,37 +79,31 @@ def test_a_request_to_stop_closes_the_launchers_input_and_waits_for_its_end(scri
     assert arguments.endswith(f" --run mine-1 --runs {tmp_path} --tag mine --with-parent\n")
 
 
-def test_threads_are_given_unless_the_user_has_said_how_many(launches, train, monkeypatch):
-    launches[0].extend([(0, "")] * 3)
+def test_threads_are_given_unless_the_user_has_said_how_many(launch, train, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     train(threads=3)
     train(threads=0)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     train(threads=3)
-    assert launches[1] == [{"OMP_NUM_THREADS": "3"}, {}, {}]
+    assert [call.args[3] for call in launch.call_args_list] == [{"OMP_NUM_THREADS": "3"}, {}, {}]
 
 
-@pytest.mark.parametrize("name", [TRAINER, LAUNCHER])
-def test_a_run_that_another_process_trains_and_one_that_is_finished_are_left_alone(
-    launches, train, tmp_path, monkeypatch, name
+def test_what_another_process_trains_what_is_finished_and_what_was_to_stop_is_left_alone(
+    launch, train, tmp_path, monkeypatch
 ):
-    with claim(tmp_path / "mine-1", name=name):
-        assert train().state == "trained elsewhere"
-    monkeypatch.setattr(worker, "is_finished", lambda folder, config: True)
-    assert train().state == "finished"
-    assert launches[1] == []
-
-
-def test_after_a_request_to_stop_nothing_begins(launches, train, tmp_path):
     stop = threading.Event()
     stop.set()
     assert train(stop=stop).state == "not begun"
-    (tmp_path / "mine-1").mkdir()
+    for name in (TRAINER, LAUNCHER):
+        with claim(tmp_path / "mine-1", name=name):
+            assert train().state == "trained elsewhere"
     assert train(stop=stop).state == "interrupted"
-    assert launches[1] == []
+    monkeypatch.setattr(worker, "is_finished", lambda folder, config: True)
+    assert train().state == "finished"
+    launch.assert_not_called()
 
 
-def test_a_run_without_a_checkpoint_is_tried_again_and_one_with_goes_on(launches, train, tmp_path, capsys):
-    launches[0].extend([(1, "no")] * 2)
+def test_a_run_without_a_checkpoint_is_tried_again_and_one_with_goes_on(launch, train, tmp_path, capsys):
     (tmp_path / "mine-1").mkdir()
     train()
     (tmp_path / "mine-1/checkpoint.pt").touch()
@@ -130,17 +112,9 @@ def test_a_run_without_a_checkpoint_is_tried_again_and_one_with_goes_on(launches
 
 
 def test_in_a_terminal_a_run_has_a_bar_with_its_step_and_losses(script, train, monkeypatch):
-    class Record:
-        steps = 3
-
-        def refresh(self):
-            return True
-
-        def last(self, path):
-            return 3, 0.5
-
+    record = Mock(steps=3, **{"last.return_value": (3, 0.5)})
     shown = []
-    monkeypatch.setattr(worker, "load_run", lambda folder: Record())
+    monkeypatch.setattr(worker, "load_run", lambda folder: record)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr(worker.tqdm, "set_postfix", lambda bar, losses: shown.append((bar.n, bar.total, losses)))
     script(b"sleep 0.7\n")
