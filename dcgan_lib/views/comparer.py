@@ -220,9 +220,9 @@ class RunComparer:
         offer(c.runs, rows, tuple(record.run_id for record in chosen))
         paths, images = number_series(chosen), image_series(chosen)
         drawn = self._to_draw(paths)
-        offer(c.series, [(path, path) for path in paths], drawn)
+        offer(c.series, paths, drawn)
         image_path = c.images.value if c.images.value in images else next(iter(images), None)
-        offer(c.images, [(path, path) for path in images], image_path)
+        offer(c.images, images, image_path)
         c.images.layout.display = None if len(images) > 1 else "none"
 
         self._draw(c.curves, _curves, chosen, drawn, c.axis.value, c.smooth.value, c.panels.value)

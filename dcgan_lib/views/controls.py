@@ -54,11 +54,9 @@ class Controls:
         left += [_heading("Series"), self.series, _heading("Over"), self.axis, _heading("Curves"), self.panels]
         left += [_heading("Moving average", "half-life in points"), self.smooth]
         left += [self.follow, self.export, self.exported]
-        right = {"flex": "1 1 0", "min_width": "0", "padding": "0 0 0 16px"}
-        columns = [
-            ipywidgets.VBox(left, layout={"width": "29%", "min_width": "240px"}),
-            ipywidgets.VBox([self.curves, self.extremes], layout=right),
-        ]
+        wide = {"flex": "1 1 0", "min_width": "0", "padding": "0 0 0 16px"}
+        right = ipywidgets.VBox([self.curves, self.extremes], layout=wide)
+        columns = [ipywidgets.VBox(left, layout={"width": "29%", "min_width": "240px"}), right]
         bar = ipywidgets.HBox([self.play, self.step, self.images], layout={"align_items": "center"})
         title = _heading("The same noise, run by run", "each at the step chosen, or its newest before it")
         self.pictures = ipywidgets.VBox([title, bar, self.grids])
@@ -67,7 +65,7 @@ class Controls:
         self.box = ipywidgets.VBox(parts, layout={"width": "100%", "overflow": "hidden"}).add_class("dcgan-comparer")
 
 
-def offer(control: Any, options: list[tuple[str, Any]], value: Any) -> None:
+def offer(control: Any, options: list, value: Any) -> None:
     """Give a list its options and what is chosen of them, in one message, and only where they differ."""
     with control.hold_sync():
         if list(control.options) != options:

@@ -29,7 +29,13 @@ def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, 
     places = figure.add_gridspec(len(runs), 1 + len(PANELS), width_ratios=[1.1] + [1] * len(PANELS))
     tops: dict[str, Axes] = {}  # a column's first panel, with which the others share their scale
     for row, (label, run) in enumerate(runs.items()):
-        _show_grid(figure.add_subplot(places[row, 0]), label, run, rows)
+        panel = figure.add_subplot(places[row, 0])
+        panel.axis("off")
+        panel.set_title(label, fontsize=10, loc="left", fontweight="bold")
+        if FIXED_NOISE in run.image_names:
+            grid = run.image(FIXED_NOISE, run.image_steps(FIXED_NOISE)[-1])
+            height = rows * (int(run.settings.get("image_size", 64)) + 2) + 2
+            panel.imshow(grid.crop((0, 0, grid.width, min(grid.height, height))))
         for column, (title, curves) in enumerate(PANELS.items(), start=1):
             panel = figure.add_subplot(places[row, column], sharex=tops.get("loss"), sharey=tops.get(title))
             tops.setdefault(title, panel)
@@ -49,13 +55,3 @@ def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, 
     for title in BOUNDED:
         tops[title].set_ylim(-0.05, max(1.05, tops[title].get_ylim()[1]))
     return figure
-
-
-def _show_grid(panel: Axes, label: str, run: RunRecord, rows: int) -> None:
-    """The upper rows of the run's newest grid."""
-    panel.axis("off")
-    panel.set_title(label, fontsize=10, loc="left", fontweight="bold")
-    if FIXED_NOISE in run.image_names:
-        grid = run.image(FIXED_NOISE, run.image_steps(FIXED_NOISE)[-1])
-        size = int(run.settings.get("image_size", 64))
-        panel.imshow(grid.crop((0, 0, grid.width, min(grid.height, rows * (size + 2) + 2))))

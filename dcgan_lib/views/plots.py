@@ -20,8 +20,6 @@ COLOURS = {"D": "#0072B2", "G": "#D55E00", "before": "#E69F00", "reference": "#6
 
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels would only cost time
 
-Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]
-
 
 def rendered(figure: Figure, dots_per_inch: int = 100, form: str = "png") -> bytes:
     """The PNG or JPEG file of a figure."""
@@ -89,7 +87,7 @@ def tidy(axes: Axes) -> None:
 
 
 def plot_curves(
-    curves: Curves,
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,
     colours: Sequence[str] | None = None,
     xlabel: str = "step",

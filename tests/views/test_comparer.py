@@ -95,8 +95,6 @@ def test_with_a_front_end_all_is_one_box_that_tests_and_style_sheets_find_their_
     assert view.controls.series.value == (LOSS_D, LOSS_G)
     assert Image.open(io.BytesIO(view.controls.curves.value)).format == "PNG"
     assert "dcgan-runs" in view.controls.runs._dom_classes
-    view.controls.runs.value = ()
-    assert view.controls.curves.value == b""
 
 
 def test_choosing_runs_and_series_changes_what_is_shown(folder, live):
@@ -165,43 +163,47 @@ def test_what_the_filter_hides_comes_back_with_it(folder, live):
     assert controls.runs.value == ("short", "long")
 
 
+def log_grid(run, step):
+    writing.log_images(run, Image.new("RGB", (16, 16), (step,) * 3), step)
+    run.wait()
+
+
 def test_a_run_that_grows_is_followed_and_choices_stay(folder, live):
     with writing.open_run(Config(batch_size=8), folder / "growing") as run:
         add_points(run, range(1, 6))
         run.wait()
         view = RunComparer(folder)
         controls = view.controls
-        controls.runs.value = ("short", "growing")
-        controls.series.value = (LOSS_G,)
-        controls.step.value = 3
+        controls.runs.value, controls.series.value, controls.step.value = ("short", "growing"), (LOSS_G,), 3
         before = controls.curves.value
         add_points(run, range(6, 21))
-        writing.log_images(run, Image.new("RGB", (16, 16), (20, 20, 20)), 20)
-        run.wait()
+        log_grid(run, 20)
         write_run(folder / "later")
         view.refresh()
         assert controls.runs.options[2][0] == "growing · unfinished, 20 steps"
         assert controls.runs.options[3][1] == "later"
-        assert controls.runs.value == ("short", "growing")
-        assert controls.series.value == (LOSS_G,)
-        assert steps(view) == [3, 9, 20]
-        assert controls.step.value == 3
+        assert (controls.runs.value, controls.series.value) == (("short", "growing"), (LOSS_G,))
+        assert (steps(view), controls.step.value) == ([3, 9, 20], 3)
         assert controls.curves.value != before
         controls.step.value = 20
         assert drawn(view) == [9, 20]
 
 
-def test_the_newest_picture_is_shown_until_someone_moves_the_slider(tmp_path, live):
-    with writing.open_run(Config(), tmp_path / "growing") as run:
-        view = RunComparer(tmp_path)
-        for step in (5, 10, 15):
-            writing.log_images(run, Image.new("RGB", (16, 16)), step)
-            run.wait()
+def test_the_first_run_of_an_empty_folder_is_chosen_and_its_newest_picture_shown_until_someone_chooses(tmp_path, live):
+    view = RunComparer(tmp_path)
+    assert "no runs in" in view.controls.status.value
+    with writing.open_run(Config(), tmp_path / "first") as run:
+        view.refresh()
+        assert view.controls.runs.value == ("first",)  # no points yet
+        assert view.controls.extremes.value == ""
+        add_points(run, range(1, 4))
+        for step in (5, 10):
+            log_grid(run, step)
             view.refresh()
             assert view.controls.step.value == step
+        assert LOSS_D in view.controls.extremes.value
         view.controls.step.value = 5
-        writing.log_images(run, Image.new("RGB", (16, 16)), 20)
-        run.wait()
+        log_grid(run, 20)
         view.refresh()
         assert (steps(view)[-1], view.controls.step.value) == (20, 5)
 
@@ -221,19 +223,6 @@ def test_a_picture_or_line_that_cannot_be_read_spoils_no_other(tmp_path, live, s
     monkeypatch.setattr(comparer, "has_front_end", lambda: False)
     RunComparer(tmp_path)._ipython_display_()
     assert isinstance(shown[-1], Picture)
-
-
-def test_the_first_run_of_an_empty_folder_is_chosen_when_it_comes(tmp_path, live):
-    view = RunComparer(tmp_path)
-    assert "no runs in" in view.controls.status.value
-    with writing.open_run(Config(), tmp_path / "first") as run:
-        view.refresh()
-        assert view.controls.runs.value == ("first",)  # no points yet
-        assert view.controls.extremes.value == ""
-        add_points(run, range(1, 4))
-        run.wait()
-        view.refresh()
-        assert LOSS_D in view.controls.extremes.value
 
 
 def test_it_follows_its_runs_until_its_cell_shows_another(folder, live, shown, monkeypatch):
@@ -277,11 +266,7 @@ def test_a_choice_made_while_the_view_follows_is_not_lost(folder, live, monkeypa
     view = RunComparer(folder)
     runs, chosen = view.controls.runs, threading.Event()
     runs.observe(lambda _: chosen.set(), "index")  # before the view's own answer, which has to wait
-
-    def choose():
-        runs.value = ("short",)
-
-    thread = threading.Thread(target=choose)
+    thread = threading.Thread(target=setattr, args=(runs, "value", ("short",)))
     real = comparer.load_runs
 
     def meanwhile(folder):

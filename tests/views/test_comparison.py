@@ -68,8 +68,6 @@ def test_points_that_were_logged_at_once_are_spread_over_the_time_since_the_repo
 
 
 def test_what_is_no_curve_is_told_in_one_line(plain):
-    with pytest.raises(ValueError, match=r"has no epochs: its config/dataset/size is None; plot it by step$"):
-        comparison.curve(plain, "train/loss", "epoch")
     for path in ("notes", "nothing"):
         with pytest.raises(ValueError, match=f"has no numbers in {path}$"):
             comparison.curve(plain, path)
@@ -108,12 +106,6 @@ def test_side_by_side_each_run_has_a_panel_and_all_the_same_axes(records):
     assert [axes.get_title() for axes in figure.axes] == ["short", "long"]
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in figure.axes}) == 1
     assert figure.axes[0].get_ylabel() == "Dloss"
-
-
-def test_an_epoch_of_several_updates_of_d_has_fewer_steps(tmp_path):
-    write_run(tmp_path / "twice", d_updates=2)
-    (axes,) = comparison.overlay(load_runs(tmp_path), LOSS_D, by="epoch", smooth=0).axes
-    assert axes.lines[0].get_xdata()[-1] == 10 / 2  # 20 images, 16 a step
 
 
 def test_what_cannot_be_plotted_is_left_out_and_named(records, plain):

@@ -5,10 +5,9 @@ import io
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageSequence
 
-from dcgan_lib.views.plots import animate, film_strip, plot_curves, show_side_by_side, smoothed
+from dcgan_lib.views.plots import animate, film_strip, plot_curves, smoothed
 
 
 def frames(count, size=64):
@@ -35,13 +34,6 @@ def test_curves_keep_their_points_guides_and_labels():
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[1, 0.5], [2, 0.4], [3, 0.3]])
     assert axes.lines[1].get_ydata()[0] == 1.386
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Loss_D"]
-
-
-def test_figures_are_made_without_a_display_and_none_stays_open():
-    from matplotlib import pyplot
-
-    show_side_by_side({"real": torch.zeros(4, 3, 8, 8), "fake": torch.zeros(4, 3, 8, 8)})
-    assert pyplot.get_fignums() == []
 
 
 def test_a_film_strip_has_first_and_last():
