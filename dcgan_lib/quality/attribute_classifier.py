@@ -31,11 +31,8 @@ class AttributeClassifier(nn.Module):
         widths = [channels, 32, 64, 96, FEATURES]
         layers = []
         for inputs, outputs in pairwise(widths):
-            layers += [
-                nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(),
-            ]
+            convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
         self.main = nn.Sequential(*layers, nn.Conv2d(FEATURES, FEATURES, 3, padding=1), nn.ReLU())
         self.scale = nn.BatchNorm1d(2 * FEATURES, affine=False)  # so that features count alike in a distance
         self.head = nn.Linear(2 * FEATURES, len(attributes))
@@ -72,14 +69,10 @@ def load_classifier(
         return None
     from filelock import FileLock
 
-    what = [
-        VERSION,
-        images.fingerprint,
-        images.attribute_names,
-        hashlib.sha256(images.attributes.tobytes()).hexdigest(),
-    ]
+    labels = hashlib.sha256(images.attributes.tobytes()).hexdigest()
+    what = [VERSION, images.fingerprint, images.attribute_names, labels]
     key = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-    path = Path(cache).expanduser() / "judges" / f"{key}.pt"
+    path = Path(cache).expanduser() / "judges" / f"{key}.pt"  # the name of version 0.4, so that its caches load
     classifier = AttributeClassifier(images.images.shape[1], images.attribute_names).to(choose_device(device))
     if not _fill(classifier, path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +97,7 @@ def _fill(classifier: AttributeClassifier, path: Path) -> bool:
 def train_classifier(
     images: ImageSet, labelled: np.ndarray, device: str = "auto", steps: int = STEPS
 ) -> AttributeClassifier:
-    """Train a classifier on the labelled images; those of the test split, or else every tenth, tell its accuracy."""
+    """Train a classifier on the labelled images; its accuracy is that on the test split, or else on every tenth."""
     where = choose_device(device)
     half = torch.autocast(where.type, torch.bfloat16, enabled=choose_precision("auto", where) == "bf16")
     test = np.intersect1d(labelled, images.test_rows())
@@ -113,9 +106,8 @@ def train_classifier(
     random = np.random.default_rng(0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        classifier = AttributeClassifier(images.images.shape[1], images.attribute_names).to(
-            where, memory_format=torch.channels_last
-        )
+        classifier = AttributeClassifier(images.images.shape[1], images.attribute_names)
+    classifier = classifier.to(where, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
     for _ in range(steps):

@@ -1,24 +1,22 @@
-"""What goes wrong in a run, found in its record: by name, with the numbers that show it and what to try.
+"""`dcgan diagnose`: what goes wrong in a run, found in its record: by name, with the numbers that show it, and advice.
 
-`python -m dcgan_lib.diagnose runs/NAME` prints it. The rules and their thresholds are held against runs that fail and
-runs that don't by benchmarks/diagnosis.py.
+The rules and their thresholds are held against runs that fail and runs that don't by benchmarks/diagnosis.py.
 """
 
-import argparse
-import sys
-from collections.abc import Callable
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 
 from dcgan_lib.losses import OBJECTIVES
 from dcgan_lib.quality import metrics
 from dcgan_lib.quality.history import HELD, SETTLING, WINDOW, History, since_when, swings
-from dcgan_lib.records.reading import RunRecord, load_runs
-from dcgan_lib.records.writing import PATHS
+from dcgan_lib.records.paths import DATASET, DIVERGED, FIXED_NOISE, METRICS, PATHS
+from dcgan_lib.records.reading import RunRecord, find_runs
 
 GRIDS = 3  # newest grids in which a pattern must show
 PATTERN = 15  # height in the spectrum above which one is seen; chosen at 32 pixels, like every threshold here
@@ -39,10 +37,7 @@ class Finding:
 
     def __str__(self) -> str:
         """All of it in one line."""
-        numbers = (
-            f"{name} {value:,.0f}" if abs(value) >= 1000 else f"{name} {value:.3g}"
-            for name, value in self.evidence.items()
-        )
+        numbers = (f"{name} {x:,.0f}" if abs(x) >= 1000 else f"{name} {x:.3g}" for name, x in self.evidence.items())
         return f"{self.what}, since step {self.since:,}: {', '.join(numbers)}. Try: {self.advice}"
 
 
@@ -57,50 +52,51 @@ def diagnose(run: RunRecord, until: int | None = None) -> list[Finding]:
     return [finding for rule in RULES if (finding := rule(history)) is not None]
 
 
+def _found(
+    history: History, what: str, holds: pd.Series, evidence: dict[str, pd.Series], *ideas: str, **place: int
+) -> Finding | None:
+    """The fault, with the newest values of its evidence, where `since_when(holds, **place)` tells a step."""
+    since = since_when(holds, **place)
+    if since is None:
+        return None
+    numbers = {name: float(curve.iloc[-1]) for name, curve in evidence.items()}
+    return Finding(what, since, numbers, history.advice(*ideas))
+
+
 def _diverged(history: History) -> Finding | None:
     """A loss or a weight that is not finite, or a loss beyond all bounds."""
-    advice = history.advice(
-        "lower both learning rates", "beta1: 0.5", "in a D without BatchNorm spectral_norm, or a penalty on its slope"
-    )
-    since = history.run.fields.get("training/diverged_at")
+    ideas = ("lower both learning rates", "beta1: 0.5", "in a D without BatchNorm spectral_norm or a gradient penalty")
+    since = history.run.fields.get(DIVERGED)
     if since is not None and history.run.state == "diverged" and since <= history.until:
-        return Finding("divergence", int(since), {"not finite at step": since}, advice)
+        return Finding("divergence", int(since), {"not finite at step": since}, history.advice(*ideas))
     losses = history.series("loss_d", "loss_g", window=20).abs().max(axis=1)
-    since = since_when(losses > 1000, least=20, settling=0)
-    return None if since is None else Finding("divergence", since, {"a loss of": losses.iloc[-1]}, advice)
+    return _found(history, "divergence", losses > 1000, {"a loss of": losses}, *ideas, least=20, settling=0)
 
 
 def _wrong_range(history: History) -> Finding | None:
-    """Real images that are not in [-1, 1], or fill a part of it only: G's tanh then has another range than they."""
+    """Real images that are not in [-1, 1], or fill only a part of it: the range of G's tanh is then another."""
     frame = history.series("real_low", "real_high")
     low, high = frame["real_low"].rolling(20).min().dropna(), frame["real_high"].rolling(20).max().dropna()
-    since = since_when((low < -1.01) | (high > 1.01) | (low > -0.5) | (high < 0.5), least=1, settling=0)
-    if since is None:
-        return None
-    advice = "scale the images to [-1, 1], as data.to_floats does: bytes / 127.5 - 1"
-    return Finding("wrong value range", since, {"lowest": low.iloc[-1], "highest": high.iloc[-1]}, advice)
+    wrong = (low < -1.01) | (high > 1.01) | (low > -0.5) | (high < 0.5)
+    idea = "scale the images to [-1, 1], as images.grid.to_floats does: bytes / 127.5 - 1"
+    return _found(history, "wrong value range", wrong, {"lowest": low, "highest": high}, idea, least=1, settling=0)
 
 
 def _too_few(history: History) -> Finding | None:
     """A D that knows its training images by heart: new real images are fakes to it."""
-    frame = history.series("metrics/overfitting")
-    since = since_when(frame["metrics/overfitting"] > 0.5, least=1)
-    if since is None:
-        return None
-    evidence = {"D's overfitting": frame.iloc[-1, 0]}
-    if "config/dataset/size" in history.run.fields:
-        evidence["training images"] = history.run.fields["config/dataset/size"]
-    return Finding("too few images", since, evidence, history.advice("more images", "augment: True", "flip: True"))
+    score = history.curve(METRICS + "overfitting")
+    evidence = {"D's overfitting": score}
+    if (size := history.run.fields.get(DATASET + "size")) is not None:
+        evidence["training images"] = pd.Series([size])
+    ideas = ("more images", "augment: True", "flip: True")
+    return _found(history, "too few images", score > 0.5, evidence, *ideas, least=1)
 
 
 def _memorisation(history: History) -> Finding | None:
     """A G that draws its training images again."""
-    frame = history.series("metrics/copying")
-    since = since_when(frame["metrics/copying"] < 0.8, least=1)
-    if since is None:
-        return None
-    advice = history.advice("more images", "augment: True", "fewer epochs")
-    return Finding("memorisation", since, {"copying": frame.iloc[-1, 0]}, advice)
+    score = history.curve(METRICS + "copying")
+    ideas = ("more images", "augment: True", "fewer epochs")
+    return _found(history, "memorisation", score < 0.8, {"copying": score}, *ideas, least=1)
 
 
 def _d_has_won(history: History) -> Finding | None:
@@ -109,59 +105,48 @@ def _d_has_won(history: History) -> Finding | None:
         return None
     # Medians: such a D still jumps now and then, and for a batch or two is wrong about everything.
     frame = history.series("accuracy_real", "accuracy_fake", "d_fake_after").rolling(WINDOW).median().dropna()
-    sure = (frame["accuracy_real"] > 0.97) & (frame["accuracy_fake"] > 0.97) & (frame["d_fake_after"] < 0.02)
-    since = since_when(sure)
-    if since is None:
-        return None
-    real, fake, after = frame.iloc[-1]
-    evidence = {"D right on real": real, "on fake": fake, "D(G(z))": after}
+    real, fake, after = (frame[name] for name in frame)
     ideas = ("learning_rate_d no higher than learning_rate_g", "beta1: 0.5", "d_updates: 1", "g_updates: 2")
-    return Finding("D has won", since, evidence, history.advice(*ideas, "label_smoothing: 0.1"))
+    evidence = {"D right on real": real, "on fake": fake, "D(G(z))": after}
+    sure = (real > 0.97) & (fake > 0.97) & (after < 0.02)
+    return _found(history, "D has won", sure, evidence, *ideas, "label_smoothing: 0.1")
 
 
 def _vanishing(history: History) -> Finding | None:
     """Gradients that no longer move G."""
-    frame = history.series("gradient_g", window=WINDOW)
-    since = since_when(frame["gradient_g"] < 0.02)
-    if since is None:
-        return None
-    advice = history.advice(
-        "objective: non-saturating", "a lower learning_rate_d", "see whether G's images are saturated"
-    )
-    return Finding("vanishing gradients", since, {"G's gradient": frame.iloc[-1, 0]}, advice)
+    length = history.curve("gradient_g", WINDOW)
+    ideas = ("objective: non-saturating", "a lower learning_rate_d", "see whether G's images are saturated")
+    return _found(history, "vanishing gradients", length < 0.02, {"G's gradient": length}, *ideas)
 
 
 def _collapse(history: History) -> Finding | None:
     """Fakes that are all alike, though D doesn't see through them; a D that does keeps G from learning anything."""
     frame = history.series("variety", "accuracy_fake", window=WINDOW)
-    since = since_when((frame["variety"] < 0.25) & (frame["accuracy_fake"] < 0.9))
-    if since is None:
-        return None
+    alike = (frame["variety"] < 0.25) & (frame["accuracy_fake"] < 0.9)
     ideas = ("a lower learning_rate_g, or a higher learning_rate_d", "g_updates: 1", "larger batches")
-    return Finding("mode collapse", since, {"variety": frame["variety"].iloc[-1]}, history.advice(*ideas))
+    return _found(history, "mode collapse", alike, {"variety": frame["variety"]}, *ideas)
 
 
 def _oscillation(history: History) -> Finding | None:
     """Fakes whose variety swings, or a G whose loss does, as G and D chase each other."""
     ideas = ("beta1: 0.5", "lower both learning rates", "in a D without BatchNorm spectral_norm: True or r1_weight: 1")
-    # How high G's loss is means something where it is a logarithm; a variety of a fifth may double without a swing.
-    scaled = history.objective == "non-saturating"
-    for name, words, least, most in (("variety", "variety", 0.4, 0.14), ("loss_g", "G's loss", 1.0, 0.2)):
-        curve = swings(history.series(name, window=20)[name], HELD, least)
-        since = since_when(curve > most, least=20, settling=SETTLING + HELD)
-        if since is not None and (name == "variety" or scaled):
-            return Finding("oscillation", since, {f"swings of {words}": curve.iloc[-1]}, history.advice(*ideas))
-    return None
+    places = {"least": 20, "settling": SETTLING + HELD}
+    swing = swings(history.curve("variety", 20), HELD, 0.4)  # a variety of a fifth may double without a swing
+    found = _found(history, "oscillation", swing > 0.14, {"swings of variety": swing}, *ideas, **places)
+    if found or history.objective != "non-saturating":  # only there, as a logarithm, is the loss's height of meaning
+        return found
+    swing = swings(history.curve("loss_g", 20), HELD, 1.0)
+    return _found(history, "oscillation", swing > 0.2, {"swings of G's loss": swing}, *ideas, **places)
 
 
-def _checkerboard(history: History) -> Finding | None:
+def _pattern(history: History) -> Finding | None:
     """Regular patterns of a few pixels, in the newest grids from fixed noise."""
-    run, path, size = history.run, "images/fixed_noise", history.run.settings.get("image_size")
-    steps = run.image_steps(path) if path in run.image_names and size else []
+    run, size = history.run, history.run.settings.get("image_size")
+    steps = run.image_steps(FIXED_NOISE) if FIXED_NOISE in run.image_names and size else []
     heights, since = [], 0
     for step in reversed([step for step in steps if SETTLING < step <= history.until]):
         try:
-            height = metrics.checkerboard(_tiles(run.image(path, step), int(size)))
+            height = metrics.checkerboard(_tiles(run.image(FIXED_NOISE, step), int(size)))
         except ValueError:  # a broken picture, or one of another form
             continue
         if height < PATTERN:
@@ -175,7 +160,7 @@ def _checkerboard(history: History) -> Finding | None:
 
 
 def _tiles(grid: Image.Image, size: int) -> torch.Tensor:
-    """The images (N, 3, size, size) uint8 of a picture by `plots.to_grid`; `ValueError` where it can't be one."""
+    """The images (N, 3, size, size) uint8 of a picture by `images.grid.to_grid`; `ValueError` where it can't be one."""
     pixels = torch.from_numpy(np.array(grid.convert("RGB"))).permute(2, 0, 1)
     if pixels.shape[1:] == (size, size):  # a single image has no frame
         return pixels[None]
@@ -187,34 +172,23 @@ def _tiles(grid: Image.Image, size: int) -> torch.Tensor:
 
 
 #: Causes before their consequences.
-RULES: tuple[Callable[[History], Finding | None], ...] = (
-    _diverged,
-    _wrong_range,
-    _too_few,
-    _memorisation,
-    _d_has_won,
-    _vanishing,
-    _collapse,
-    _oscillation,
-    _checkerboard,
-)
+RULES = (_diverged, _wrong_range, _too_few, _memorisation, _d_has_won, _vanishing, _collapse, _oscillation, _pattern)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs"), help="a run, or a folder of runs")
+
+
+def main(given: Namespace) -> int:
     """Print what is found in a run, or in each run of a folder."""
-    parser = argparse.ArgumentParser(prog="python -m dcgan_lib.diagnose", description=__doc__.split("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs"), help="a run, or the folder of all runs")
-    folder = parser.parse_args(arguments).folder
-    runs = load_runs(folder) if folder.is_dir() else []
-    if not runs:
-        sys.exit(f"no runs in {folder}: train first, or give the folder that holds them")
-    for run in runs:
+    for run in find_runs(given.folder):
         print(f"{run.name}: {run.steps:,} steps, {run.state}")
         findings = diagnose(run)
         for finding in findings:
             print(f"  {finding}")
         if not findings:
             print(f"  nothing found{_doubt(run)}")
+    return 0
 
 
 def _doubt(run: RunRecord) -> str:
@@ -222,7 +196,3 @@ def _doubt(run: RunRecord) -> str:
     if PATHS["variety"] not in run.series_names:
         return ": its record has no training/health, which versions before 0.4 and other code don't log"
     return f", but it takes {SETTLING + HELD} steps to tell" if run.steps < SETTLING + HELD else ""
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,18 @@
-"""`python -m dcgan_lib.evaluate runs/NAME`: how good a run's faces are, in numbers, beside those of real faces."""
+"""`dcgan evaluate`: how good a run's faces are, in numbers, beside those of real faces."""
 
-import argparse
 import copy
 import json
-import sys
 import time
 import warnings
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Subset
 
+from dcgan_lib import checkpoint
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_floats
@@ -60,24 +61,24 @@ class Evaluator:
         self.training = _pixels(images, training[:MOST_TRAINING])
         nothing = float("nan")  # where all real images are copies: no score can be told from them
         self.variety = metrics.pairwise_distance(self.real) or nothing
-        self.distance = (
-            metrics.nearest_neighbour(self.real, self.training)[0].mean().item() or nothing if hold_out else None
-        )
-        self.ratio = metrics.nearest_neighbour_ratio(self.real, self.training) or nothing if hold_out else None
+        if hold_out:
+            self.distance = metrics.nearest_neighbour(self.real, self.training)[0].mean().item() or nothing
+            self.ratio = metrics.nearest_neighbour_ratio(self.real, self.training) or nothing
         self.features, self.attributes = classifier.read(self.real) if classifier else (None, None)
 
-    def __call__(self, gan: GAN) -> dict[str, float]:
-        """The scores of a GAN's images, and of its D; `MEANING` says what each is."""
+    def __call__(self, gan: GAN, overfitting: bool = True) -> dict[str, float]:
+        """The scores of a GAN's images, and with `overfitting` of its D; `MEANING` says what each is.
+
+        A D that is trained on batches which mix real images with fakes can't be judged in this way.
+        """
         scores = self.compare(self.draw(gan))
-        judged = self.hold_out and not gan.config.mixed_batches
-        return scores | ({"overfitting": self.overfitting(gan)} if judged else {})
+        return scores | ({"overfitting": self.overfitting(gan)} if overfitting and self.hold_out else {})
 
     @torch.no_grad()
     def overfitting(self, gan: GAN) -> float:
         """Where D sees held-out images: with the training images (0) or with the fakes (1) (Karras et al. 2020, eq. 1).
 
-        Of the means of D's logits, on the way from training images to fakes. Not for a D that is trained on batches
-        which mix real images with fakes.
+        Of the means of D's logits, on the way from training images to fakes.
         """
         count = min(self.count, JUDGED_BY_D)
         z = gan.noise(count, torch.Generator().manual_seed(1)).to(gan.device)
@@ -115,13 +116,12 @@ class Evaluator:
 
     def floor(self) -> dict[str, float]:
         """The scores that real images have, training ones taken for fakes: as good as can be expected."""
-        return self.compare(self.others) | (
-            {"novelty": 1.0, "copying": 1.0, "overfitting": 0.0} if self.hold_out else {}
-        )
+        known = {"novelty": 1.0, "copying": 1.0, "overfitting": 0.0} if self.hold_out else {}
+        return self.compare(self.others) | known
 
 
 def keep_best(gan: GAN, folder: str | Path, scores: dict[str, float], images: ImageSet, by: str = "swd") -> bool:
-    """Save the GAN as `<folder>/best.pt` if its score is the lowest so far; says whether it was.
+    """Save the GAN as `<folder>/best.pt` if its score is the lowest so far; returns whether it is.
 
     `best.json` beside it has the step and the scores, so that a resumed run goes on comparing.
     """
@@ -133,9 +133,7 @@ def keep_best(gan: GAN, folder: str | Path, scores: dict[str, float], images: Im
     if not scores[by] < best:
         return False
     gan.save(folder / "best.pt", images)
-    partial = folder / "best.json.partial"
-    partial.write_text(json.dumps({"step": gan.step, "scores": scores}, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / "best.json")
+    checkpoint.write_whole(folder / "best.json", json.dumps({"step": gan.step, "scores": scores}, indent=2) + "\n")
     return True
 
 
@@ -151,52 +149,27 @@ def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
         raise RuntimeError("FID and KID need a package: pip install -r requirements-fid.txt") from error
     fewest = min(len(fake), len(real))
     if fewest < FEWEST_FOR_FID:
-        warnings.warn(
-            f"FID of {fewest:,} images comes out too high; compare it only with others of as many, "
-            f"or take {FEWEST_FOR_FID:,} a side",
-            stacklevel=2,
-        )
-    fake, real = (_as_bytes(images) for images in (fake, real))
+        advice = f"compare it only with others of as many, or take {FEWEST_FOR_FID:,} a side"
+        warnings.warn(f"FID of {fewest:,} images comes out too high; {advice}", stacklevel=2)
+    inputs = {name: Subset(_as_bytes(x), range(len(x))) for name, x in (("input1", fake), ("input2", real))}
+    options = {"kid_subset_size": min(1000, fewest), "cuda": torch.cuda.is_available(), "verbose": False}
     try:
-        found = torch_fidelity.calculate_metrics(
-            input1=_Images(fake),
-            input2=_Images(real),
-            fid=True,
-            kid=True,
-            kid_subset_size=min(1000, fewest),
-            cuda=torch.cuda.is_available(),
-            verbose=False,
-        )
+        found = torch_fidelity.calculate_metrics(**inputs, fid=True, kid=True, **options)
     except OSError as error:  # URLError is one
-        raise RuntimeError(
-            f"Inception's weights cannot be downloaded ({error}): connect once, or put the file "
-            "pt_inception-2015-12-05-6726825d.pth into torch's hub folder, checkpoints/"
-        ) from error
+        advice = "connect once, or put pt_inception-2015-12-05-6726825d.pth into torch's hub folder, checkpoints/"
+        raise RuntimeError(f"Inception's weights cannot be downloaded ({error}): {advice}") from error
     return {"fid": found["frechet_inception_distance"], "kid": 1000 * found["kernel_inception_distance_mean"]}
 
 
-class _Images(torch.utils.data.Dataset):
-    def __init__(self, pixels: Tensor) -> None:
-        self.pixels = pixels
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.pixels[index]
-
-
 def _as_bytes(images: Tensor) -> Tensor:
-    if images.dtype == torch.uint8:
-        return images
-    return images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return images if images.dtype == torch.uint8 else images.add(1).mul(127.5).round().clamp(0, 255).byte()
 
 
 def _pixels(images: ImageSet, rows: np.ndarray) -> Tensor:
     return torch.from_numpy(images.images[np.sort(rows)])
 
 
-def table(scores: dict[str, float], floor: dict[str, float]) -> str:
+def scores_table(scores: dict[str, float], floor: dict[str, float]) -> str:
     """Scores beside those of real faces as text, a line each, with what they mean."""
     lines = [f"{'':<16} {'fakes':>9} {'real':>9}"]
     for name, value in scores.items():
@@ -205,37 +178,29 @@ def table(scores: dict[str, float], floor: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Evaluate a run's newest or best checkpoint, and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m dcgan_lib.evaluate", description=__doc__.split(": ", 1)[1])
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint")
-    parser.add_argument("--data", help="the images to compare with, where they no longer lie where the run had them")
+    parser.add_argument("--data", help="the images to compare with, where they are no longer where the run had them")
     parser.add_argument("--count", type=int, default=COUNT, help=f"images on either side (default: {COUNT})")
     parser.add_argument("--cache", default="data/cache", help="folder of prepared images")
-    parser.add_argument(
-        "--fid", action="store_true", help="FID and KID as well (needs torch-fidelity, and its weights)"
-    )
-    options = parser.parse_args(arguments)
+    parser.add_argument("--fid", action="store_true", help="FID and KID too (needs torch-fidelity and its weights)")
+
+
+def main(given: Namespace) -> int:
+    """Measure a run's newest checkpoint, or any other, and print a table."""
     began = time.perf_counter()
-    try:
-        gan = GAN.load(options.run / "checkpoint.pt" if options.run.is_dir() else options.run)
-        config = gan.config
-        images = prepare(
-            options.data or config.data, config.image_size, config.channels, config.max_images, cache=options.cache
-        )
-        evaluator = Evaluator(images, config.hold_out, options.count, load_classifier(images, options.cache))
-        scores, floor = evaluator(gan), evaluator.floor()
-        if options.fid:
-            scores |= fid_and_kid(evaluator.draw(gan), evaluator.real)
-    except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(str(error))
+    gan = GAN.load(given.run / "checkpoint.pt" if given.run.is_dir() else given.run)
+    config = gan.config
+    source = given.data or config.data
+    images = prepare(source, config.image_size, config.channels, config.max_images, cache=given.cache)
+    evaluator = Evaluator(images, config.hold_out, given.count, load_classifier(images, given.cache))
+    scores, floor = evaluator(gan), evaluator.floor()
+    if given.fid:
+        scores |= fid_and_kid(evaluator.draw(gan), evaluator.real)
     against = "held-out images" if config.hold_out else "training images (hold_out is off)"
     print(f"step {gan.step:,}: {evaluator.count:,} fakes against {len(evaluator.real):,} {against}")
     if evaluator.classifier:
         print(f"the attribute classifier reads {evaluator.classifier.accuracy:.1%} of held-out attributes right")
-    print(table(scores, floor))
+    print(scores_table(scores, floor))
     print(f"{time.perf_counter() - began:.0f} s")
-
-
-if __name__ == "__main__":
-    main()
+    return 0

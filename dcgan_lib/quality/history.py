@@ -1,19 +1,19 @@
-"""The course of a run, from its record: series up to a step, since when something holds, how much a curve swings."""
+"""A run's history, from its record: its series up to a step, since when something holds, how much a curve swings."""
 
 import numpy as np
 import pandas as pd
 
 from dcgan_lib.config import UNLABELLED
+from dcgan_lib.records.paths import PATHS
 from dcgan_lib.records.reading import RunRecord
-from dcgan_lib.records.writing import PATHS
 
 WINDOW = 100  # steps over which a series is averaged
 SETTLING = 250  # steps at first in which any D is far ahead and any G's images are alike
-HELD = 250  # steps for which a fault must last: what mends itself is none
+HELD = 250  # steps for which a fault must last: what passes by itself is none
 
 
 class History:
-    """A run up to a step: its series by the names of `train.RECORDED`, its scores by their paths, its settings."""
+    """A run up to a step: its series under their names in `PATHS`, its scores under their paths, its settings."""
 
     def __init__(self, run: RunRecord, until: int | None) -> None:
         self.run = run
@@ -29,6 +29,10 @@ class History:
         """
         frame = pd.concat([self._raw(name) for name in names], axis=1, join="inner", keys=names)
         return frame.rolling(window).mean().dropna() if window > 1 else frame
+
+    def curve(self, name: str, window: int = 1) -> pd.Series:
+        """One of them alone."""
+        return self.series(name, window=window)[name]
 
     def _raw(self, name: str) -> pd.Series:
         path = PATHS.get(name, name)

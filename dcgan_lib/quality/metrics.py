@@ -62,14 +62,16 @@ def sliced_wasserstein(
     random = torch.Generator().manual_seed(seed)
     distances = {}
     for ours, theirs in zip(*(laplacian_pyramid(as_floats(images)) for images in (fake, real)), strict=True):
+        side, total = theirs.shape[-1], 0.0
         mean, deviation = theirs.mean((0, 2, 3), keepdim=True), theirs.std((0, 2, 3), keepdim=True).clamp_min(1e-8)
         ours, theirs = (_patches((level - mean) / deviation, patches, random) for level in (ours, theirs))
-        total = 0.0
-        for count in _chunks(directions, 64):
+        for first in range(0, directions, 64):
+            count = min(64, directions - first)
             slices = F.normalize(torch.randn(count, ours.shape[1], generator=random), dim=1)
-            differences = _sorted(slices @ ours.T) - _sorted(slices @ theirs.T)
-            total += differences.abs().mean(dim=1).sum().item()
-        distances[_side(distances, fake)] = 1000 * total / directions
+            # NumPy sorts 13 times as fast as PyTorch, with AVX-512.
+            ranks, others = (torch.from_numpy(np.sort((slices @ rows.T).numpy(), axis=1)) for rows in (ours, theirs))
+            total += (ranks - others).abs().mean(dim=1).sum().item()
+        distances[side] = 1000 * total / directions
     return distances
 
 
@@ -141,7 +143,7 @@ def nearest_neighbour_ratio(images: Tensor, references: Tensor, size: int = 16) 
     """How much nearer the nearest of the references is than the second nearest: the mean of the quotients, 0 to 1.
 
     Of copies it is small; of images that are merely like the references, or grey, it is near 1, however many references
-    there are. References that are there twice hide a copy. `size` as in `nearest`, so small that grain doesn't count.
+    there are. References that are there twice hide a copy. At `size` pixels a side, so small that grain doesn't count.
     """
     quotients = []
     smaller = _small(references, size)
@@ -156,8 +158,8 @@ def checkerboard(images: Tensor) -> float:
 
     Transposed convolutions leave them, a period for each doubling (Odena et al. 2016). The power in those rows and
     columns of the spectrum, averaged over the images (N, C, S, S), is divided by that of the frequencies around them:
-    real images have a smooth spectrum there. Gives the largest of the quotients. A period is looked at where the image
-    holds 8 of it: 4 pixels from S = 32 on, 8 from 64 on.
+    real images have a smooth spectrum there. The largest of the quotients is returned. A period is looked at where the
+    image holds 8 of it: 4 pixels from S = 32 on, 8 from 64 on.
     """
     grey = as_floats(images).mean(dim=1)
     side = grey.shape[-1]
@@ -176,25 +178,13 @@ def checkerboard(images: Tensor) -> float:
 
 
 def combinations(attributes: Tensor) -> int:
-    """How many different rows (N, A) of true and false there are: few, where a generator draws the same few faces."""
+    """How many different rows (N, A) of true and false there are: few, where a generator makes the same few faces."""
     return len(torch.unique(attributes.bool(), dim=0))
 
 
 def _check(fake: Tensor, real: Tensor) -> None:
     if min(len(fake), len(real)) < 2:
         raise ValueError(f"{len(fake)} images against {len(real)}: a distance of sets needs at least 2 of each")
-
-
-def _side(distances: dict[int, float], images: Tensor) -> int:
-    return images.shape[-1] >> len(distances)
-
-
-def _chunks(total: int, size: int) -> list[int]:
-    return [min(size, total - start) for start in range(0, total, size)]
-
-
-def _sorted(rows: Tensor) -> Tensor:
-    return torch.from_numpy(np.sort(rows.numpy(), axis=1))  # 13 times as fast as PyTorch's, with AVX-512
 
 
 def _patches(level: Tensor, count: int, random: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ RESUMED = "training/resumed_at"  # the step from which a process goes on
 METRICS = "metrics/"  # below it, what an `Evaluator` measured
 FIXED_NOISE = "images/fixed_noise"
 
-#: The path of each of `train.STATISTICS`: the articles' own, and below `training/health` what they don't log.
+#: The path of each statistic in a `train.Report`: the articles' own, and below `training/health` what they don't log.
 PATHS = {
     "loss_d": "training/batch/Dloss",
     "loss_g": "training/batch/Gloss",

@@ -68,11 +68,17 @@ def point(version: int, value: Any, step: Any, at: float = 0.0, path: str = LOSS
     return operation(version, at, type="LogFloats", path=path.split("/"), values=values)
 
 
-def write_process(record: Path, name: str, *lines: str | bytes, created: float = 0.0) -> Path:
+def picture(step: int, version: int) -> str:
+    """A line with one picture that can't be read."""
+    values = [{"value": {"data": "bm8gaW1hZ2U=", "name": None, "description": None}, "step": step, "ts": 0.0}]
+    return operation(version, type="LogImages", path=GRIDS.split("/"), values=values)
+
+
+def write_process(record: Path, name: str, *lines: str | bytes, created: float = 0.0, uuid: str = "1111-2222") -> Path:
     """What one process wrote, begun at `created` seconds since 1970, into the folder `neptune` or `.neptune`."""
     folder = record / "offline" / name
     folder.mkdir(parents=True)
-    metadata = {"containerId": "11111111-2222", "createdAt": datetime.fromtimestamp(created, UTC).isoformat()}
+    metadata = {"containerId": uuid, "createdAt": datetime.fromtimestamp(created, UTC).isoformat()}
     (folder / "metadata.json").write_text(json.dumps(metadata))
     append(folder / "data-1.log", *lines)
     return folder / "data-1.log"

@@ -50,12 +50,6 @@ def test_the_levels_of_a_pyramid_give_the_images_back():
     torch.testing.assert_close(from_pyramid(levels), images)
 
 
-def test_a_plain_colour_is_on_the_coarsest_level_alone():
-    *details, coarsest = laplacian_pyramid(torch.full((1, 3, 64, 64), 0.25))
-    assert all(level.abs().max() < 1e-6 for level in details)
-    torch.testing.assert_close(coarsest, torch.full((1, 3, 16, 16), 0.25))
-
-
 def test_a_set_is_as_far_from_itself_as_two_samples_of_patches_are():
     images = noise(4096, 3, 16, 16)  # a patch of each: independent, and near normal on any direction
     z = torch.linspace(-9, 9, 10_001, dtype=torch.float64)
@@ -90,15 +84,6 @@ def test_blur_is_found_at_the_finest_level_most():
     assert more[64] > more[32] > more[16]
 
 
-def test_more_noise_is_a_larger_distance_at_every_level():
-    real = F.interpolate(noise(64, 3, 4, 4), 32, mode="bilinear")
-    found = [distances(real + amount * noise(64, 3, 32, 32, seed=1), real) for amount in (0, 0.25, 0.5, 1)]
-    for side in (32, 16):
-        series = [each[side] for each in found]
-        assert series == sorted(series)
-        assert series[-1] > 2 * series[0]
-
-
 def test_the_same_seed_gives_the_same_numbers_from_bytes_or_floats_whatever_was_drawn_elsewhere():
     fake, real = ((noise(8, 3, 32, 32, seed=seed) * 127.5 + 127.5).byte() for seed in (0, 1))
     state = torch.get_rng_state()
@@ -126,33 +111,24 @@ def test_images_that_cannot_be_compared_are_told_in_one_line(fake, real, message
     with pytest.raises(ValueError, match=message) as error:
         distances(torch.zeros(fake), torch.zeros(real))
     assert "\n" not in str(error.value)
+    for measure in (frechet_distance, kernel_distance, lambda x, _: pairwise_distance(x)):
+        with pytest.raises(ValueError, match="at least 2 of each"):
+            measure(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16))
 
 
-@pytest.mark.parametrize("measure", [frechet_distance, kernel_distance, lambda x, _: pairwise_distance(x)])
-def test_one_image_is_no_set(measure):
-    with pytest.raises(ValueError, match="at least 2 of each"):
-        measure(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16))
-
-
-def test_the_frechet_distance_of_independent_features_is_that_of_means_and_deviations():
-    m, n = torch.tensor([[0.0, 1.0, -2.0], [0.5, 1.0, 1.0]], dtype=torch.float64)
-    s, t = torch.tensor([[1.0, 2.0, 0.1], [3.0, 2.0, 0.4]], dtype=torch.float64)
-    x, y = exactly(m, s.square().diag()), exactly(n, t.square().diag(), count=300, seed=1)
-    expected = ((m - n).square() + (s - t).square()).sum().item()
-    assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-6)
-    assert frechet_distance(y, x) == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_frechet_distance_of_features_that_hang_together_is_that_of_the_symmetric_form():
+def test_the_frechet_distance_is_that_of_means_and_of_the_symmetric_form():
     first, second = (a @ a.T for a in (normal(5, 5, seed=2), normal(5, 5, seed=3)))
-    x, y = (exactly(torch.zeros(5, dtype=torch.float64), covariance) for covariance in (first, second))
+    m, n = normal(2, 5, seed=4)
+    x, y = exactly(m, first), exactly(n, second, count=300, seed=1)
 
     def root(matrix):
         values, vectors = torch.linalg.eigh(matrix)
         return vectors * values.clamp_min(0).sqrt() @ vectors.T
 
-    expected = first.trace() + second.trace() - 2 * root(root(first) @ second @ root(first)).trace()
-    assert frechet_distance(x, y) == pytest.approx(expected.item(), rel=1e-6)
+    overlap = root(root(first) @ second @ root(first)).trace()
+    expected = ((m - n).square().sum() + first.trace() + second.trace() - 2 * overlap).item()
+    assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(y, x) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("count", [200, 5])  # 5 of 20 features: their covariance has no inverse
@@ -169,13 +145,6 @@ def test_the_kernel_distance_has_no_bias(shift, expected):
     found = torch.tensor([kernel_distance(pair[:30] + shift, pair[30:]) for pair in pairs])
     assert found.mean().item() == pytest.approx(expected, abs=4 * found.std().item() / math.sqrt(len(found)))
     assert found.std() > 0
-
-
-def test_the_kernel_distance_is_symmetric_and_grows_with_a_shift():
-    x, y = normal(300, 8), normal(200, 8, seed=1)
-    near, far = kernel_distance(x, y + 0.2), kernel_distance(x, y + 1)
-    assert far > 5 * near > 0
-    assert kernel_distance(y + 1, x) == pytest.approx(far)
 
 
 def test_variety_is_nought_for_a_collapsed_set_and_known_for_two_values():

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_lib.config import Config
-from dcgan_lib.records import writing
 from dcgan_lib.records.reading import load_runs
 
 QUIET = {"capture_stdout": False, "capture_stderr": False, "capture_hardware_metrics": False}
@@ -35,7 +33,7 @@ def open_run(tmp_path, monkeypatch):
     import neptune
 
     monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / ".neptune"))
-    return lambda **settings: neptune.init_run(mode="offline", **QUIET | settings)
+    return lambda: neptune.init_run(mode="offline", **QUIET)
 
 
 @pytest.mark.filterwarnings("ignore:.*nonstandard float", "ignore:.*non-standard", "ignore:.*not directly supported")
@@ -76,18 +74,6 @@ def test_opening_a_run_draws_from_the_global_random_state(open_run):
     before = random.getstate()
     open_run().stop()
     assert random.getstate() != before
-
-
-def test_by_default_outputs_and_the_script_go_into_the_record_and_ours_keeps_neither(open_run, tmp_path):
-    with open_run(capture_stdout=True, source_files=None, monitoring_namespace="monitoring"):
-        print("a line")
-    with writing.open_run(Config(), tmp_path / "ours"):
-        print("a line")
-    theirs, ours = operations(tmp_path / ".neptune"), operations(tmp_path / "ours")
-    assert "monitoring/stdout" in theirs
-    assert "monitoring/stdout" not in ours
-    assert theirs["source_code/files"]["file_globs"] != []
-    assert ours["source_code/files"]["file_globs"] == []
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no processes are forked here")

@@ -1,6 +1,5 @@
 """Reading records back: whole, broken off, damaged and hostile ones, each written by the real client."""
 
-import json
 import multiprocessing
 import os
 import re
@@ -12,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.records import LOSS_D, LOSS_G, append, operation, point, write_run
+from helpers.records import GRIDS, LOSS_D, LOSS_G, append, operation, picture, point, write_run
 
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
 from dcgan_lib.records.reading import find_runs, load_run, load_runs
 
+
 def write_and_be_killed(folder: Path) -> None:
-    """Log 1000 steps, of which 500 are on the disk for sure, and end without a chance to write the others."""
+    """Log 1000 steps, the first 500 for sure."""
     run = writing.open_run(Config(), folder)
     for step in range(1, 1001):
         run[LOSS_G].append(step / 2, step=step)
@@ -108,7 +108,7 @@ def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
     run["config/hyperparameters"] = {"lr": 0.0002, "batch_size": 128, "optimiser": {"beta1": 0.5}}
     for value in (1.5, 2.5, 3.5):
         run[LOSS_G].append(value)
-        run["images/fixed_noise"].append(File.as_image(np.full((8, 8, 3), value / 7)))
+        run[GRIDS].append(File.as_image(np.full((8, 8, 3), value / 7)))
     run["io_files/artifacts/Generator_arch"].upload("arch.txt")
     run["images/last"].upload(File.as_image(np.zeros((8, 8, 3))))
     run["sys/tags"].add(["dcgan", "celeba"])
@@ -126,8 +126,8 @@ def test_a_script_that_only_knows_neptune_is_read(tmp_path, monkeypatch, capfd):
         assert frame[["step", "value"]].to_numpy().tolist() == [[0, 1.5], [1, 2.5], [2, 3.5]]
         assert abs(frame["time"].iloc[0].timestamp() - time.time()) < 60
         assert (record.last(LOSS_G), record.steps) == ((2, 3.5), 2)
-        assert record.image_steps("images/fixed_noise") == [0, 1, 2]
-        assert record.image("images/fixed_noise", 2).getpixel((0, 0)) == (127, 127, 127)
+        assert record.image_steps(GRIDS) == [0, 1, 2]
+        assert record.image(GRIDS, 2).getpixel((0, 0)) == (127, 127, 127)
         assert record.file("images/last").suffix == ".png"
         with pytest.raises(KeyError, match="Generator_arch"):  # its content is no part of the record
             record.file("io_files/artifacts/Generator_arch")
@@ -146,21 +146,17 @@ def test_an_unfinished_last_line_is_left_out(folder, log):
     "line",
     [
         b"\xff\xfe\x00 no text\n",
-        b"{broken\n",
-        b"\n",
         b"[" * 100_000 + b"\n",
         b"[]\n",
         b'{"obj": {"type": "LogFl{"obj": {"type": "LogFloats"}}\n',
         operation(900, type="Unheard", path=["a"]),
         point(900, "x", 50),
         point(900, 1, "x"),
-        point(900, 1, 1e300),
         point(900, 1, float("nan")),
         operation(900, type="LogStrings", path=LOSS_G.split("/"), values=[{"value": "1", "step": 50, "ts": 0}]),
         point(900, 1, 50).split(', "version"')[0] + point(900, 1, 51),
         operation(900, type="LogOther", path=["a"], values=[]),
         operation(900, type="AssignInt", path=["a"], value="x"),
-        operation(900, type="LogFloats", path=LOSS_G.split("/"), values=[{"value": 1, "step": 50, "ts": 0}, 7]),
         operation(900, type="AddStrings", path=["sys", "name"], values=["x"]),
         operation([], type="AssignInt", path=["a"], value=1),
     ],
@@ -176,8 +172,7 @@ def test_a_broken_line_is_passed_over_and_named(folder, log, line):
 
 def test_operations_written_again_by_a_forked_worker_count_once(folder, log):
     lines = log.read_bytes().splitlines(keepends=True)
-    append(log, *[line for line in lines if b"LogFloats" in line])
-    append(log, point(902, 1, None), point(902, 1, None))
+    append(log, *[line for line in lines if b"LogFloats" in line], point(902, 1, None), point(902, 1, None))
     frame = load_run(folder).series(LOSS_G)
     assert frame["step"].tolist() == list(range(11))
 
@@ -191,46 +186,27 @@ def test_files_follow_each_other_by_number(folder, log):
 def test_an_upload_that_climbs_out_of_the_record_is_refused(folder, log, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
-    (log.parent / "upload_path" / "link.txt").symlink_to(secret)
-    names = {"up": "../" * 5 + "secret.txt", "absolute": str(secret), "linked": "link.txt", "missing": "none.txt"}
-    for i, (name, target) in enumerate(names.items()):
-        append(log, operation(900 + i, type="UploadFile", path=[name], ext="txt", file_path=None, tmp_file_name=target))
-    outside = {"file_path": str(secret), "tmp_file_name": None}
-    append(log, operation(950, type="UploadFile", path=["by_path"], ext="txt", **outside))
     (folder / "samples.txt").write_text("inside")
-    inside = {"file_path": str(folder / "samples.txt"), "tmp_file_name": None}
-    append(log, operation(951, type="UploadFile", path=["inside"], ext="txt", **inside))
-
+    (log.parent / "upload_path/link.txt").symlink_to(secret)
+    stored = {"up": "../" * 5 + "secret.txt", "absolute": str(secret), "linked": "link.txt", "missing": "none.txt"}
+    by_path = {"by_path": str(secret), "inside": str(folder / "samples.txt")}
+    for i, name in enumerate(stored | by_path):
+        lies = {"file_path": by_path.get(name), "tmp_file_name": stored.get(name)}
+        append(log, operation(900 + i, type="UploadFile", path=[name], ext="txt", **lies))
     record = load_run(folder)
-    assert record.text("note") == "hello"
-    assert record.text("inside") == "inside"
-    for name in (*names, "by_path"):
+    assert (record.text("note"), record.text("inside")) == ("hello", "inside")
+    for name in (*stored, "by_path"):
         with pytest.raises(KeyError, match=name):
             record.file(name)
-    assert [("lies outside" in p, "is missing" in p) for p in record.problems] == [
-        *[(True, False)] * 3,
-        (False, True),
-        (True, False),
-    ]
-
-
-def test_a_folder_of_uploads_that_leads_elsewhere_is_refused(folder, log, tmp_path):
-    uploads = log.parent / "upload_path"
-    shutil.move(uploads, tmp_path / "elsewhere")
-    uploads.symlink_to(tmp_path / "elsewhere")
-    record = load_run(folder)
-    with pytest.raises(KeyError, match="no file 'note'"):
-        record.text("note")
-    assert "lies outside" in record.problems[0]
+    whys = [re.search("lies outside|is missing", problem)[0] for problem in record.problems]
+    assert whys == ["lies outside"] * 3 + ["is missing", "lies outside"]
 
 
 def test_a_picture_that_is_none_is_passed_over_and_named(folder, log):
-    value = {"value": {"data": "bm8gaW1hZ2U=", "name": None, "description": None}, "step": 1, "ts": 0}
-    append(log, operation(900, type="LogImages", path=["images", "x"], values=[value]))
+    append(log, picture(step=1, version=900))
     record = load_run(folder)
-    assert record.image_names == ["images/x"]
-    assert record.images("images/x") == []
-    assert "images/x, step 1" in record.problems[0]
+    assert record.images(GRIDS) == []
+    assert f"{GRIDS}, step 1" in record.problems[0]
 
 
 def test_foreign_folders_are_passed_over_and_named(folder):
@@ -268,17 +244,6 @@ def test_a_run_is_listed_without_its_points_being_read(folder, log):
     assert (record.fields["sys/name"], record.steps, record.last(LOSS_G)) == ("run", 60, (60, 2.5))
     assert record.problems_so_far == []
     assert "byte" in record.problems[0]
-
-
-def test_a_long_series_is_read_whole(folder, log):
-    path = json.dumps(LOSS_G.split("/"))
-    points = (
-        f'{{"obj": {{"type": "LogFloats", "path": {path}, "values": [{{"value": 0.123456789, "step": {step}, '
-        f'"ts": 1795301970.75}}]}}, "version": {step + 1000}, "at": 1795301970.75}}\n'
-        for step in range(20_000)
-    )
-    append(log, "".join(points))
-    assert load_run(folder).series(LOSS_G)["step"].tolist() == list(range(20_000))
 
 
 def test_a_runs_own_folder_gives_that_run_and_a_file_is_refused(folder, original):

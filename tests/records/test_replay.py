@@ -7,19 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.records import LOSS_G, append, operation, point, write_process
+from helpers.records import GRIDS, LOSS_G, append, operation, picture, point, write_process
 
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
 from dcgan_lib.records.reading import RunRecord, load_run, load_runs
-
-IMAGES = "images/fixed_noise"
-
-
-def picture(step: int, version: int) -> str:
-    value = {"data": "bm8gaW1hZ2U=", "name": None, "description": None}
-    values = [{"value": value, "step": step, "ts": 0.0}]
-    return operation(version, type="LogImages", path=IMAGES.split("/"), values=values)
 
 
 def everything(record: RunRecord) -> dict:
@@ -47,22 +39,6 @@ def original(tmp_path_factory) -> Path:
             writing.log_images(run, np.full((8, 8, 3), step, np.uint8), step)
         run["note"].upload(File.from_content("hello", extension="txt"))
     return folder
-
-
-def test_a_record_is_read_on_at_whatever_byte_its_writer_has_come_to(original, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(original, folder)
-    log = next(folder.glob("neptune/offline/*/data-1.log"))
-    whole = log.read_bytes()
-    log.write_bytes(b"")
-    record = load_run(folder)
-    cuts = sorted(random.Random(0).sample(range(1, len(whole)), 20))
-    for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
-        append(log, whole[begin:end])
-        record.refresh()
-        assert everything(record) == everything(load_run(folder))
-    assert everything(record) | {"name": "run"} == everything(load_run(original))
-    assert not record.refresh()
 
 
 def test_refresh_finds_new_files_and_new_processes(tmp_path):
@@ -93,14 +69,13 @@ def test_what_was_read_of_a_process_that_is_gone_is_forgotten(tmp_path, change):
 
 
 def test_a_plain_record_is_refreshed_without_its_neighbours(tmp_path):
-    log = write_process(tmp_path / ".neptune", "first", point(1, 1.0, 1))
-    other = write_process(tmp_path / ".neptune", "other", point(1, 5.0, 5), created=1)
-    (other.parent / "metadata.json").write_text('{"containerId": "2", "createdAt": "2026-01-01T00:00:00+00:00"}')
+    log = write_process(tmp_path / ".neptune", "first", point(1, 1.0, 1), uuid="1")
+    write_process(tmp_path / ".neptune", "other", point(1, 5.0, 5), created=1, uuid="2")
     record, _ = load_runs(tmp_path)
     assert record.steps == 1
     append(log, point(2, 2.0, 2))
     assert record.refresh()
-    assert (record.run_id, record.steps) == ("11111111-2222", 2)
+    assert (record.run_id, record.steps) == ("1", 2)
 
 
 def test_what_a_resumed_training_gave_up_is_left_out(tmp_path):
@@ -112,7 +87,7 @@ def test_what_a_resumed_training_gave_up_is_left_out(tmp_path):
     run = load_run(tmp_path)
     assert (run.steps, run.last(LOSS_G)) == (6, (6, 6.0))
     assert run.series(LOSS_G)["step"].tolist() == [1, 2, 3, 4, 5, 6]
-    assert run.image_steps(IMAGES) == [4]
+    assert run.image_steps(GRIDS) == [4]
     assert run.series_names == [LOSS_G]
 
     append(log, point(2, 70.0, 7), point(3, 80.0, 8))
@@ -165,39 +140,24 @@ def test_nothing_outside_the_run_is_opened(tmp_path, linked):
     assert "lies outside the run's record" in record.problems[0]
 
 
-def test_a_log_that_later_turns_into_a_link_is_not_followed(tmp_path):
-    secret = write_process(tmp_path / "elsewhere", "1", point(1, 1.0, 99))
-    log = write_process(tmp_path / "run/neptune", "1", point(1, 1.0, 1))
-    record = load_run(tmp_path / "run")
-    assert record.fields == {}
-    log.unlink()
-    log.symlink_to(secret)
-    assert record.series_names == []
-    record.refresh()
-    assert record.steps == 0
-    assert "lies outside" in record.problems[0]
-
-
 def hinder(path: Path, how: str) -> None:
-    path.unlink(missing_ok=True)
+    path.unlink()
     if how == "folder":
         path.mkdir()
     elif how == "pipe":  # opening it would wait for a writer
         os.mkfifo(path)
-    elif how == "loop":
-        path.symlink_to(path)
     elif how != "missing":
         path.write_text(how)
 
 
 @pytest.mark.parametrize("name", ["data-1.log", "metadata.json"])
-@pytest.mark.parametrize("how", ["folder", "pipe", "loop", "missing", "[]", '{"createdAt": 5}', "[" * 100_000, "\0\n"])
+@pytest.mark.parametrize("how", ["folder", "pipe", "missing", '{"createdAt": 5}', "\0\n"])
 def test_a_file_that_is_none_is_passed_over(tmp_path, name, how):
     hinder(write_process(tmp_path / "neptune", "1", point(1, 1.0, 1)).with_name(name), how)
     write_process(tmp_path / "neptune", "2", point(1, 2.0, 2), created=1)
     record = load_run(tmp_path)
     assert record.last(LOSS_G) == (2, 2.0)
-    expected = how not in ("missing", "[]", '{"createdAt": 5}', "[" * 100_000) if name == "data-1.log" else True
+    expected = name == "metadata.json" or how not in ("missing", '{"createdAt": 5}')
     assert bool(record.problems) == expected  # a log without a whole line is one that is being written
     assert not record.refresh()
 
@@ -220,14 +180,13 @@ def damage(whole: bytes, chance: random.Random) -> bytes:
     return content
 
 
-def test_whatever_happens_to_its_bytes_a_record_is_read(original, tmp_path):
+def test_a_record_is_read_whatever_its_bytes_are_and_read_on_at_whatever_byte(original, tmp_path):
     chance = random.Random(0)
     folder = tmp_path / "run"
     shutil.copytree(original, folder)
     log = next(folder.glob("neptune/offline/*/data-1.log"))
     whole = log.read_bytes()
-    for _ in range(30):
-        content = damage(whole, chance)
+    for content in [whole] * 10 + [damage(whole, chance) for _ in range(30)]:
         half = chance.randrange(len(content))
         log.write_bytes(content[:half])
         record = load_run(folder)
@@ -235,3 +194,5 @@ def test_whatever_happens_to_its_bytes_a_record_is_read(original, tmp_path):
         append(log, content[half:])
         record.refresh()
         assert str(everything(record)) == str(everything(load_run(folder)))
+        if content is whole:
+            assert everything(record) == everything(load_run(original))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from helpers.records import LOSS_D, LOSS_G, write_process, write_run
+from helpers.records import LOSS_D, LOSS_G, operation, write_process, write_run
 
 from dcgan_lib.__main__ import main
 from dcgan_lib.config import Config
@@ -24,7 +24,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def records(folder):
     return load_runs(folder)
 
@@ -91,11 +91,9 @@ def test_an_epoch_is_as_many_steps_as_show_each_image_once(records):
 
 
 def test_runs_of_one_name_are_told_apart_by_their_ids(tmp_path):
+    name = operation(1, type="AssignString", path=["sys", "name"], value="same")
     for uuid in ("1", "2"):
-        log = write_process(tmp_path / ".neptune", uuid)
-        (log.parent / "metadata.json").write_text(f'{{"containerId": "{uuid}", "createdAt": "2026-01-01T00:00:00Z"}}')
-        name = '{"obj": {"type": "AssignString", "path": ["sys", "name"], "value": "same"}, "version": 1}\n'
-        log.write_text(name)
+        write_process(tmp_path / ".neptune", uuid, name, uuid=uuid)
     assert table.run_labels(load_runs(tmp_path)) == ["same (1)", "same (2)"]
 
 
