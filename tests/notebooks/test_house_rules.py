@@ -55,7 +55,7 @@ def test_small_enough_to_load_whole_and_short_enough_to_follow(notebook):
 def test_one_cell_begins_it_and_one_near_the_top_holds_its_settings(notebook):
     first = source(code_cells(notebook)[0])
     assert re.search(r"^begin\(.*\)", first, re.MULTILINE)
-    assert first.count("import ") <= 8
+    assert first.count("import ") <= 10
     assert not re.search(r"chdir\(project|^%", "\n".join(map(source, code_cells(notebook))), re.MULTILINE)
     [settings] = [cell for cell in notebook["cells"][:6] if is_settings(cell)]
     lines = [line for line in source(settings).splitlines() if " = " in line]
