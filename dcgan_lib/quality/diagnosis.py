@@ -44,9 +44,9 @@ class Finding:
 def diagnose(run: RunRecord, until: int | None = None) -> list[Finding]:
     """The faults that a run has at its newest step, causes before their consequences; an empty list where none is seen.
 
-    It may still be going on; `until` gives what was to be seen at an earlier step. What takes `SETTLING` + `HELD` steps
-    to tell is not said before; a wrong value range and divergence are found at once, what the scores tell after their
-    first measurement past `SETTLING`. What a record lacks is not judged: a run that was never evaluated has no scores.
+    It may still be going on; with `until`, those that could be seen at an earlier step. Most need `SETTLING` + `HELD`
+    steps to be told; a wrong value range and divergence are found at once, what the scores tell at their first
+    measurement after `SETTLING`. Series that are missing are not judged: a run that was never evaluated has no scores.
     """
     history = History(run, until)
     return [finding for rule in RULES if (finding := rule(history)) is not None]
@@ -93,7 +93,7 @@ def _too_few(history: History) -> Finding | None:
 
 
 def _memorisation(history: History) -> Finding | None:
-    """A G that draws its training images again."""
+    """A G that reproduces its training images."""
     score = history.curve(METRICS + "copying")
     ideas = ("more images", "augment: True", "fewer epochs")
     return _found(history, "memorisation", score < 0.8, {"copying": score}, *ideas, least=1)
@@ -101,7 +101,8 @@ def _memorisation(history: History) -> Finding | None:
 
 def _d_has_won(history: History) -> Finding | None:
     """A D that is never wrong and never in doubt: G can't find out what would please it."""
-    if OBJECTIVES[history.objective].boundary is None:  # a critic's outputs have no scale
+    objective = OBJECTIVES.get(history.objective)
+    if objective is None or objective.boundary is None:  # other code's, or a critic, whose outputs have no scale
         return None
     # Medians: such a D still jumps now and then, and for a batch or two is wrong about everything.
     frame = history.series("accuracy_real", "accuracy_fake", "d_fake_after").rolling(WINDOW).median().dropna()

@@ -57,7 +57,7 @@ class Evaluator:
             count = min(count, len(training) // 2)  # so that the floor is measured with as many images as the fakes
         self.count, self.classifier, self.hold_out = count, classifier, hold_out
         self.real = _pixels(images, reference[:count])
-        self.others = _pixels(images, training[-count:])  # none of them is a reference
+        self.others = _pixels(images, training[-count:])  # no reference is among them
         self.training = _pixels(images, training[:MOST_TRAINING])
         nothing = float("nan")  # where all real images are copies: no score can be told from them
         self.variety = metrics.pairwise_distance(self.real) or nothing
@@ -71,14 +71,14 @@ class Evaluator:
 
         A D that is trained on batches which mix real images with fakes can't be judged in this way.
         """
-        scores = self.compare(self.draw(gan))
+        scores = self.compare(self.sample(gan))
         return scores | ({"overfitting": self.overfitting(gan)} if overfitting and self.hold_out else {})
 
     @torch.no_grad()
     def overfitting(self, gan: GAN) -> float:
-        """Where D sees held-out images: with the training images (0) or with the fakes (1) (Karras et al. 2020, eq. 1).
+        """Where D puts held-out images: with the training images (0) or the fakes (1) (Karras et al. 2020, eq. 1).
 
-        Of the means of D's logits, on the way from training images to fakes.
+        Told by the means of D's logits: how far along from that on training images to that on fakes.
         """
         count = min(self.count, JUDGED_BY_D)
         z = gan.noise(count, torch.Generator().manual_seed(1)).to(gan.device)
@@ -90,7 +90,7 @@ class Evaluator:
         scale = max((real.mean() - fake.mean()).item(), real.std().item())
         return (real.mean() - held_out.mean()).item() / scale
 
-    def draw(self, gan: GAN) -> Tensor:
+    def sample(self, gan: GAN) -> Tensor:
         """The GAN's images that are compared: (count, C, S, S), from the same noise each time."""
         return gan.sample(gan.noise(self.count, torch.Generator().manual_seed(0)))
 
@@ -196,7 +196,7 @@ def main(given: Namespace) -> int:
     evaluator = Evaluator(images, config.hold_out, given.count, load_classifier(images, given.cache))
     scores, floor = evaluator(gan), evaluator.floor()
     if given.fid:
-        scores |= fid_and_kid(evaluator.draw(gan), evaluator.real)
+        scores |= fid_and_kid(evaluator.sample(gan), evaluator.real)
     against = "held-out images" if config.hold_out else "training images (hold_out is off)"
     print(f"step {gan.step:,}: {evaluator.count:,} fakes against {len(evaluator.real):,} {against}")
     if evaluator.classifier:

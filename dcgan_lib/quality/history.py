@@ -9,7 +9,7 @@ from dcgan_lib.records.reading import RunRecord
 
 WINDOW = 100  # steps over which a series is averaged
 SETTLING = 250  # steps at first in which any D is far ahead and any G's images are alike
-HELD = 250  # steps for which a fault must last: what passes by itself is none
+HELD = 250  # steps for which a fault must last: what passes by itself is not a fault
 
 
 class History:
@@ -43,14 +43,14 @@ class History:
         return self._read[path]
 
     def advice(self, *ideas: str) -> str:
-        """The ideas that are left: no setting that the run has already, nor one that its objective refuses."""
+        """The ideas that are left: without settings that the run has already, or that its objective refuses."""
         have = {f"{name}: {value}" for name, value in self.run.settings.items()} | {f"objective: {self.objective}"}
         refused = "label_smoothing" if self.objective in UNLABELLED else None
         return "; ".join(idea for idea in ideas if idea not in have and idea.partition(":")[0] != refused)
 
 
 def since_when(holds: pd.Series, least: int = HELD, settling: int = SETTLING) -> int | None:
-    """The first step of the unbroken stretch up to the newest, settling aside, if that has `least` points."""
+    """The first step after `settling` of the unbroken stretch up to the newest, if that has `least` points."""
     holds = holds & (holds.index > settling)
     broken = np.flatnonzero(~holds.to_numpy())
     first = broken[-1] + 1 if len(broken) else 0

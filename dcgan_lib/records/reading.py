@@ -17,7 +17,7 @@ PLAIN = ".neptune"  # the folder where a plain `neptune.init_run(mode="offline")
 
 
 def load_runs(folder: str | Path = "runs") -> list["RunRecord"]:
-    """Every run in the folder, newest last; an empty list where there is none. A run's own folder gives that one run.
+    """Every run in the folder, newest last; an empty list where there is none. For a run's own folder, that one run.
 
     What a plain `neptune.init_run(mode="offline")` leaves is read too, a run a uuid: give its folder `.neptune`, or the
     one that holds it. Raises `NotADirectoryError` for a file.
@@ -152,11 +152,11 @@ class RunRecord:
         return self._replay.newest(path)[:2]
 
     def series(self, path: str) -> pd.DataFrame:
-        """One series as columns step, value, time (UTC), seconds, by step; of a step logged twice the newer value.
+        """One series as columns step, value, time (UTC), seconds, by step; of two values at one step the newer.
 
-        `seconds` count from the run's beginning, without the pauses between its processes. A point logged without a
-        step takes its predecessor's and one, 0 the first. Points that a resumed training gave up, since it went on from
-        an earlier step, are left out. Raises `KeyError` for no series.
+        `seconds` count from the run's beginning, without the pauses between its processes. A point without a step gets
+        the one after its predecessor's, the first 0. Points that a resumed training gave up, since it went on from an
+        earlier step, are left out. Raises `KeyError` for no series.
         """
         self._check("series", path, self.series_names)
         frame = pd.DataFrame(self._replay.rows(path), columns=["step", "value", "time", "process"])

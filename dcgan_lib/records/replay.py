@@ -197,7 +197,7 @@ class Replay:
                 for entries in (self.fields, self.files, self.series):
                     entries.pop(path, None)
             case "ConfigFloatSeries" | "UploadFileSet" | "DeleteFiles" | "TrackFilesToArtifact" | "ClearArtifact":
-                pass  # how to draw an axis, and names of files whose content the record doesn't hold
+                pass  # how to plot an axis, and names of files whose content the record doesn't hold
             case unknown:
                 raise ValueError(f"unknown operation {unknown}")
 

@@ -31,17 +31,17 @@ def open_run(
 ) -> "neptune.Run":
     """Open a Neptune run whose record lies in `<folder>/neptune`, and log once what the run is made of.
 
-    `gan` gives the architectures, the device and the step that it goes on from; `images`, an `ImageSet`, the data set.
-    A folder that has a record gets a second one beside it, and `records.reading` joins them. Use it in a `with` block:
-    an exception then marks the run as failed and leaves its traceback in `monitoring/traceback`. Global random states
-    stay as they are.
+    The architectures, the device and the step to go on from are those of `gan`; the data set is `images`, an
+    `ImageSet`. A folder that has a record gets a second one beside it, and `records.reading` joins them. Use it in a
+    `with` block: an exception then marks the run as failed and leaves its traceback in `monitoring/traceback`. Global
+    random states stay as they are.
     """
     folder = Path(folder).resolve()
     has_record = any(folder.glob(f"{RECORD}/*/*"))
     with _opening(folder / RECORD):
         import neptune  # takes over a second, so only those wait who log
 
-        # Neptune's own lines name a page of its web app, which is gone; its warnings still come through.
+        # Neptune's own lines name a page of a service that has ended; its warnings still come through.
         logging.getLogger("neptune").setLevel(logging.WARNING)
         run = neptune.init_run(
             mode="offline",
@@ -133,7 +133,7 @@ def write_config(config: Config, folder: str | Path, device: "torch.device | str
 def _opening(folder: Path) -> Iterator[None]:
     """Let Neptune keep a record in this folder, for which it asks the environment once, when a run is opened.
 
-    The environment is put back, and Python's random state, from which Neptune draws the record's name.
+    The environment is put back, and Python's random state, which Neptune uses for the record's name.
     """
     name, state = "NEPTUNE_DATA_DIRECTORY", random.getstate()
     before = os.environ.get(name)
