@@ -1,5 +1,7 @@
 """Records for the tests to read: written by the real client, or a line at a time."""
 
+import base64
+import io
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -68,9 +70,13 @@ def point(version: int, value: Any, step: Any, at: float = 0.0, path: str = LOSS
     return operation(version, at, type="LogFloats", path=path.split("/"), values=values)
 
 
-def picture(step: int, version: int) -> str:
-    """A line with one picture that can't be read."""
-    values = [{"value": {"data": "bm8gaW1hZ2U=", "name": None, "description": None}, "step": step, "ts": 0.0}]
+def picture(step: int, version: int, pixels: Any = None) -> str:
+    """A line with one picture (H, W, 3), or without one, a picture that can't be read."""
+    file = io.BytesIO(b"no image")
+    if pixels is not None:
+        Image.fromarray(pixels).save(file, "PNG")
+    value = {"data": base64.b64encode(file.getvalue()).decode(), "name": None, "description": None}
+    values = [{"value": value, "step": step, "ts": 0.0}]
     return operation(version, type="LogImages", path=GRIDS.split("/"), values=values)
 
 

@@ -3,11 +3,11 @@
 import dataclasses
 import math
 import shutil
-import types
 
 import numpy as np
 import pytest
 import torch
+from helpers.records import operation, picture, write_process
 
 from dcgan_lib.__main__ import main
 from dcgan_lib.config import Config
@@ -16,6 +16,7 @@ from dcgan_lib.images.grid import to_grid
 from dcgan_lib.quality import diagnosis
 from dcgan_lib.quality.diagnosis import diagnose
 from dcgan_lib.records import writing
+from dcgan_lib.records.paths import PATHS
 from dcgan_lib.records.reading import load_run
 from dcgan_lib.train import fit
 
@@ -32,21 +33,31 @@ HEALTHY |= {"accuracy_real": 0.8, "accuracy_fake": 0.85, "gradient_d": 20.0, "gr
 HEALTHY |= {"saturation": 0.0, "variety": 0.9, "real_low": -1.0, "real_high": 1.0}
 
 
+KINDS = {bool: "AssignBool", int: "AssignInt", float: "AssignFloat", str: "AssignString"}
+
+
 @pytest.fixture
 def record(tmp_path):
-    """Writes a run of `STEPS` steps with the real client: healthy but for the series given, and reads it back."""
+    """Writes a record of `STEPS` steps, healthy but for the series given, and reads it back."""
 
     def write(series=None, *, scores=(), grids=(), steps=STEPS, **settings):
         values = {name: np.full(steps, value) for name, value in HEALTHY.items()} | (series or {})
-        config = Config(**{"image_size": 32} | settings)
-        with writing.open_run(config, tmp_path / "run") as run:
-            report = types.SimpleNamespace(step=steps, total=steps, steps=range(1, steps + 1), series=values)
-            report.diverged_at, report.interrupted = None, False
-            writing.log_report(run, report)
-            for step, score in scores:
-                writing.log_scores(run, score, step)
-            for step, images in grids:
-                writing.log_images(run, to_grid(images), step)
+        points = {PATHS[name]: list(enumerate(curve.tolist(), 1)) for name, curve in values.items()}
+        for step, score in scores:
+            for name, value in score.items():
+                points.setdefault(f"metrics/{name}", []).append((step, value))
+        config = Config(**{"image_size": 32} | settings).to_dict()
+        fields = {f"config/hyperparameters/{name}": value for name, value in config.items()}
+        fields["training/state"] = "finished"
+        lines = []
+        for path, value in fields.items():
+            lines.append(operation(len(lines), type=KINDS[type(value)], path=path.split("/"), value=value))
+        for path, curve in points.items():
+            rows = [{"value": value, "step": step, "ts": 0.0} for step, value in curve]
+            lines.append(operation(len(lines), type="LogFloats", path=path.split("/"), values=rows))
+        for step, images in grids:
+            lines.append(picture(step, len(lines), to_grid(images)))
+        write_process(tmp_path / "run/neptune", "1", *lines)
         return load_run(tmp_path / "run")
 
     return write
