@@ -6,7 +6,6 @@ import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,26 +80,16 @@ def export_tensorboard(records: Sequence[RunRecord], folder: str | Path) -> list
             about = runs_table([record]).drop(columns=paths)
             rows = [f"| {name} | {about[name].iloc[0]} |" for name in about]
             writer.add_text("settings", "\n".join(["| setting | value |", "| --- | --- |", *rows]))
-            if swept:
-                writer.add_hparams({name: _plain(record.settings.get(name)) for name in swept}, {}, run_name=".")
+            if own := {name: record.settings[name] for name in swept if name in record.settings}:
+                plain = {name: v if isinstance(v, bool | int | float) else str(v) for name, v in own.items()}
+                writer.add_hparams(plain, {}, run_name=".")
     return targets
 
 
-def _plain(value: Any) -> bool | float | str | None:
-    return value if isinstance(value, bool | int | float | None) else str(value)
-
-
 def _folder_names(labels: Sequence[str]) -> list[str]:
-    """The labels as names of folders, each a different one."""
-    names: list[str] = []
-    for label in labels:
-        name = plain = re.sub(r"[^\w.=,+-]+", "_", label).strip("._") or "run"
-        number = 1
-        while name in names:
-            number += 1
-            name = f"{plain}-{number}"
-        names.append(name)
-    return names
+    """The labels as names of folders, with a number where several would share one."""
+    names = [re.sub(r"[^\w.=,+-]+", "_", label).strip("._") or "run" for label in labels]
+    return [f"{name}-{i}" if names.count(name) > 1 else name for i, name in enumerate(names, 1)]
 
 
 def add_arguments(parser: ArgumentParser) -> None:

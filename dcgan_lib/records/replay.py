@@ -135,21 +135,17 @@ class Replay:
     def newest(self, path: str) -> tuple | None:
         """The row of a series that was written last, from its last line alone where that will do; None for none."""
         if path not in self._newest:
-            self._newest[path] = self._row_at_the_end(path)
+            series, row = self.series[path], None
+            try:
+                log = next(reversed(series.unread))
+                [(_, offset, line)] = self.lines({log: series.unread[log][-1:]})
+                row = _points(line, series.kind, log, offset, None)[-1]
+            except (*BROKEN, StopIteration):
+                pass  # nothing is unread, the line is broken, or its step is the one before and one
+            if row is None or not self._counts(row):
+                row = next(reversed(self.rows(path)), None)
+            self._newest[path] = row
         return self._newest[path]
-
-    def _row_at_the_end(self, path: str) -> tuple | None:
-        series = self.series[path]
-        try:
-            newest = next(reversed(series.unread), None)
-            [(log, offset, line)] = self.lines({newest: series.unread[newest][-1:]} if newest else {})
-            row = _points(line, series.kind, log, offset, None)[-1]
-            if self._counts(row):
-                return row
-        except BROKEN:
-            pass  # nothing is unread, the line is broken, or its step is the one before and one: read all
-        rows = self.rows(path)
-        return rows[-1] if rows else None
 
     def _take(self, line: bytes, log: LogFile, offset: int) -> None:
         """Apply one line; raises one of `BROKEN`, and changes nothing, for a bad one."""

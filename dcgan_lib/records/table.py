@@ -104,19 +104,16 @@ def runs_as_text(records: Sequence[RunRecord]) -> str:
 
     What does not fit beside each other follows below; only names that long texts are told apart by may need more.
     """
-    rows = []
-    for record in records:
-        losses = {n: record.last(PATHS[n])[1] for n in ("loss_d", "loss_g") if PATHS[n] in record.series_names}
-        begun = f"{record.created:%Y-%m-%d %H:%M}"
-        rows.append({"created (UTC)": begun, "steps": record.steps, "loss_d": None, "loss_g": None} | losses)
-        rows[-1]["state"] = record.state
-    table = differing(records).map(_cell)
-    table = table[[name for name in table if any(name in record.settings for record in records)]]
-    names = shortened([printable(name) for name in table], 32)
-    columns = {name: shortened(list(table[full]), 32) for name, full in zip(names, table, strict=True)}
-    index = shortened([printable(record.run_id) for record in records], 32)
-    results = pd.DataFrame(rows, index, dtype=object).map(_cell)
-    return pd.concat([results, pd.DataFrame(columns, index)], axis=1).to_string(line_width=120)
+    swept = [name for name in differing(records) if any(name in record.settings for record in records)]
+    losses = {PATHS[name]: name for name in ("loss_d", "loss_g")}
+    table = runs_table(records).reindex(columns=["steps", *losses, "state", *swept]).rename(columns=losses)
+    table.insert(0, "created (UTC)", [f"{record.created:%Y-%m-%d %H:%M}" for record in records])
+    table = table.astype(object).map(_cell)
+    for name in swept:
+        table[name] = shortened(list(table[name]), 32)
+    table = table.rename(columns=dict(zip(swept, shortened([printable(name) for name in swept], 32), strict=True)))
+    table.index = shortened([printable(record.run_id) for record in records], 32)
+    return table.to_string(line_width=120)
 
 
 def shortened(texts: Sequence[str], length: int = 40) -> list[str]:

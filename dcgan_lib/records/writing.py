@@ -3,13 +3,12 @@
 The record is complete on this machine: no account, no network; `records.reading` reads it back.
 """
 
-import contextlib
 import json
 import logging
 import math
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     import neptune
     import torch
 
+DIRECTORY = "NEPTUNE_DATA_DIRECTORY"  # the variable that says where Neptune keeps records
+
 
 def open_run(
     config: Config, folder: str | Path, *, gan: Any = None, images: Any = None, tags: Iterable[str] = ()
@@ -38,7 +39,9 @@ def open_run(
     """
     folder = Path(folder).resolve()
     has_record = any(folder.glob(f"{RECORD}/*/*"))
-    with _opening(folder / RECORD):
+    directory, state = os.environ.get(DIRECTORY), random.getstate()
+    os.environ[DIRECTORY] = str(folder / RECORD)  # which Neptune asks for once, when a run is opened
+    try:
         import neptune  # takes over a second, so only those wait who log
 
         # Neptune's own lines name a page of a service that has ended; its warnings still come through.
@@ -55,6 +58,12 @@ def open_run(
             git_ref=False,  # would store a patch of uncommitted work; the commit is logged below
             source_files=[],
         )
+    finally:
+        random.setstate(state)  # from which Neptune has drawn the record's name
+        if directory is None:
+            del os.environ[DIRECTORY]
+        else:
+            os.environ[DIRECTORY] = directory
 
     run[SETTINGS] = _loggable(config.to_dict())
     run["environment"] = _loggable(describe(config, gan.device if gan is not None else config.device))
@@ -103,8 +112,8 @@ def log_images(run: "neptune.Run", grid: np.ndarray | Image.Image, step: int, na
     if not isinstance(grid, Image.Image):
         grid = np.asarray(grid)
         if grid.dtype != np.uint8 or grid.ndim != 3 or grid.shape[2] not in (1, 3):
-            what = f"an array of {grid.dtype} of shape {grid.shape}"
-            raise ValueError(f"the picture is {what}: give uint8, (height, width, 1 or 3), as images.grid.to_grid does")
+            wrong = f"the picture is an array of {grid.dtype} of shape {grid.shape}"
+            raise ValueError(f"{wrong}: give uint8, (height, width, 1 or 3), as images.grid.to_grid does")
         grid = Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid)
 
     from neptune.types import File
@@ -129,37 +138,13 @@ def write_config(config: Config, folder: str | Path, device: "torch.device | str
     return path
 
 
-@contextlib.contextmanager
-def _opening(folder: Path) -> Iterator[None]:
-    """Let Neptune keep a record in this folder, for which it asks the environment once, when a run is opened.
-
-    The environment is put back, and Python's random state, which Neptune uses for the record's name.
-    """
-    name, state = "NEPTUNE_DATA_DIRECTORY", random.getstate()
-    before = os.environ.get(name)
-    os.environ[name] = str(folder)
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
 def _loggable(values: dict[str, Any]) -> dict[str, Any]:
     """The same values, whole numbers beyond 32 bits as text: Neptune leaves those out."""
     return {k: str(v) if isinstance(v, int) and abs(v) >= 2**31 else v for k, v in values.items()}
 
 
 def _transforms(config: Config) -> str:
-    size = config.image_size
-    steps = (
-        f"resize the short side to {size} pixels, bilinear and antialiased",
-        f"crop the centre to {size} x {size}",
-        "three colour channels" if config.channels == 3 else "one grey channel",
-        *(["mirror with probability 1/2"] if config.flip else []),
-        "scale to [-1, 1]",
-    )
-    return ", ".join(steps)
+    size, flip = config.image_size, ", mirror with probability 1/2" if config.flip else ""
+    crop = f"resize the short side to {size} pixels, bilinear and antialiased, crop the centre to {size} x {size}"
+    channels = "three colour channels" if config.channels == 3 else "one grey channel"
+    return f"{crop}, {channels}{flip}, scale to [-1, 1]"

@@ -82,7 +82,7 @@ def test_names_that_would_share_a_folder_do_not(tmp_path):
     for name in ("1/a b", "2/a b", "2/a_b"):
         write_process(tmp_path / name / "neptune", "1", point(1, 1.0, 1))
     records = [load_run(tmp_path / name) for name in ("1/a b", "2/a b", "2/a_b")]
-    assert [folder.name for folder in export_tensorboard(records, tmp_path / "out")] == ["a_b", "a_b-2", "a_b-3"]
+    assert [folder.name for folder in export_tensorboard(records, tmp_path / "out")] == ["a_b-1", "a_b-2", "a_b-3"]
 
 
 def test_records_of_other_code_are_exported_as_far_as_they_go(tmp_path, read):
