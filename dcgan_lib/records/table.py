@@ -89,6 +89,9 @@ def select(records: Sequence[RunRecord], query: str = "") -> list[RunRecord]:
         return list(records)
     table = runs_table(records).reset_index(drop=True)
     try:
+        for name in re.findall("`(.+?)`", query):
+            if name not in table:  # pandas would tell it in a spelling of its own
+                raise NameError(f"name '{name}' is not defined")
         holds = table.eval(query, engine="python", local_dict={}, global_dict={}).astype("boolean").fillna(False)
         return [record for record, chosen in zip(records, holds, strict=True) if chosen]
     except Exception as error:  # pandas evaluates it as Python, which may raise anything

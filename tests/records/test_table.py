@@ -71,6 +71,7 @@ def test_a_condition_picks_runs(records, query, names):
     ("query", "message"),
     [
         ("epocs > 5", "name 'epocs' is not defined: did you mean 'epochs'"),
+        ("`training/batch/Dlos` > 5", "name 'training/batch/Dlos' is not defined: did you mean 'training/batch/Dloss'"),
         ("epochs >", "for example: epochs > 5 and state =="),
         ("epochs", "for example"),
         ("@open", "for example"),
