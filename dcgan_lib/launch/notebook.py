@@ -49,7 +49,7 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
     import papermill  # takes a second to import
     from nbclient.exceptions import DeadKernelError
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of each setting that the notebook doesn't show
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it warns of settings that the notebook doesn't show
     runs = folder.parent.absolute().as_posix()  # the notebook goes to the project's folder
     executed = folder / "notebook.ipynb"
     begun, status = folder.exists(), StatusLine()
@@ -66,7 +66,7 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
                 progress_bar=False,
                 stdout_file=status,
                 kernel_manager_class=_kernel_manager(folder),
-                extra_arguments=["--log-level=ERROR"],  # the kernel's: it warns of every TCP connection, local ones too
+                extra_arguments=["--log-level=CRITICAL"],  # it tells of connections, and of what Ctrl-C closed
             )
         except papermill.PapermillExecutionError as error:
             source = next((line for line in error.source.splitlines() if line.strip()), "")

@@ -58,7 +58,7 @@ def run_sweep(sweep: list[SweepRun], runs: str | Path = "runs", jobs: int | None
     records = [load_run(folder) for folder in folders.values() if (folder / RECORD).is_dir()]
     say(runs_as_text(records) if records else "no run has begun")
     for name, outcome in outcomes.items():
-        if outcome.state != "finished":
+        if outcome.state not in ("finished", "interrupted"):
             say(f"{folders[name]} {outcome.state}" + (f": {outcome.said}" if outcome.said else ""))
     if stop.is_set():
         raise KeyboardInterrupt("stopped, and what was running is saved; the same command goes on from there")
