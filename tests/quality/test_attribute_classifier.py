@@ -89,21 +89,16 @@ def test_images_without_labels_are_left_out(lights, tmp_path, trained):
     assert trained[0][1].tolist() == [*range(50), *range(100, COUNT)]
 
 
-def test_a_classifier_is_trained_once_and_kept(lights, tmp_path, trained):
-    first = load_classifier(lights, tmp_path / "new folder", "cpu")
-    again = load_classifier(lights, tmp_path / "new folder", "cpu")
+def test_a_classifier_is_trained_once_for_a_set_of_images_and_attributes(lights, tmp_path, trained):
+    first, again = (load_classifier(lights, tmp_path / "new folder", "cpu") for _ in range(2))
     assert len(trained) == 1
     assert again.accuracy == first.accuracy
     assert not again.training
     pixels = torch.from_numpy(lights.images)
     torch.testing.assert_close(again.read(pixels)[0], first.read(pixels)[0], rtol=1e-3, atol=1e-3)
-
-
-def test_one_of_other_images_or_attributes_is_another(lights, tmp_path, trained):
-    load_classifier(lights, tmp_path, "cpu")
-    load_classifier(dataclasses.replace(lights, fingerprint="of others"), tmp_path, "cpu")
+    load_classifier(dataclasses.replace(lights, fingerprint="of others"), tmp_path / "new folder", "cpu")
     fewer = dataclasses.replace(lights, attribute_names=["Warm"], attributes=lights.attributes[:, 1:])
-    assert load_classifier(fewer, tmp_path, "cpu").attributes == ["Warm"]
+    assert load_classifier(fewer, tmp_path / "new folder", "cpu").attributes == ["Warm"]
     assert len(trained) == 3
 
 

@@ -176,14 +176,6 @@ def test_scores_tell_what_was_learnt_by_heart(record, name, bad, fault):
     assert found(record(scores=scores)) == {fault: 600}
 
 
-def test_images_of_a_grid_come_back_without_its_empty_places():
-    images = soft_images(11)
-    grid = to_grid(images)
-    tiles = diagnosis._tiles(diagnosis.Image.fromarray(grid), 32)
-    assert tiles.shape == (11, 3, 32, 32)
-    assert torch.equal(tiles, (images + 1).mul(127.5).round().byte())
-
-
 @pytest.mark.parametrize(("side", "count"), [(32, 1), (16, 64), (64, 5)])
 def test_grids_of_any_form_are_looked_at(record, side, count):
     """One image has no frame around it, and few leave places empty."""
