@@ -106,21 +106,6 @@ def _kernel_manager(folder: Path) -> type:
     return RunKernelManager
 
 
-def summary(folder: Path) -> str:
-    """What a person wants to know of a run that has ended: where it is, how it went, and what to do next."""
-    from dcgan_lib.records.reading import load_run  # pandas takes a while to import
-
-    record = load_run(folder)
-    names = [name for name in record.series_names if name.startswith("training/batch/")]
-    grids = sorted((folder / "samples").glob("*.png"))
-    return f"""\
-     run  {folder}  ({record.steps:,} steps, {record.state})
-  losses  {"  ".join(f"{name.rsplit('/', 1)[-1]} {record.last(name)[1]:.3f}" for name in names) or "none yet"}
-   faces  {grids[-1] if grids else "none yet"}
-    look  make lab, then notebooks/04_results.ipynb; what was executed is in {folder / "notebook.ipynb"}
- compare  dcgan runs {folder.parent}"""
-
-
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """What the commands that train take alike: `--runs`, and `--set` for single settings."""
     parser.add_argument("--runs", type=_folder, default=Path("runs"), help="the folder of all runs (default: runs)")
@@ -157,7 +142,13 @@ def main(given: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"stopped, {_saved(folder)}; the same command goes on from there", file=sys.stderr)
         return 130
-    print(summary(folder))
+    from dcgan_lib.records.reading import load_run  # pandas takes a while to import
+    from dcgan_lib.records.table import runs_as_text
+
+    print(runs_as_text([load_run(folder)]))
+    print(f"  faces  {max((folder / 'samples').glob('*.png'), default='none yet')}")
+    print(f"   look  make lab, then notebooks/04_results.ipynb; what was executed is in {folder / 'notebook.ipynb'}")
+    print(f"compare  dcgan runs {given.runs}")
     return 0
 
 

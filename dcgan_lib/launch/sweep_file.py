@@ -36,10 +36,9 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
     mappings of settings, each a run, or a mapping of names to those. What all runs share comes from `base:`, a file of
     settings relative to this one, and is changed by `settings:`, then by `overrides`.
 
-    A run is named `<sweep>-<name>`, or, without a name, `<sweep>-<setting>=<value>-…`: the sweep's name is its file's,
-    without the suffix. Where that is the only setting's name too, the value is enough: `epochs-5`. A run that changes
-    nothing is `<sweep>-base`. What suits no folder's name becomes `-`, of long texts the last 40 characters stay, and
-    equal names are counted: `-2`.
+    A run is named `<sweep>-<name>`, or without a name `<sweep>-<setting>=<value>-…`; the sweep by its file. Where that
+    is the only setting's name too, the value is enough: `epochs-5`. A run that changes nothing is `<sweep>-base`; equal
+    names are counted: `-2`.
 
     Raises `ValueError` with a line for everything that is wrong, and `OSError` where a file can't be read.
     """
@@ -50,9 +49,7 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
     base = Config()
     try:
         base = Config.from_file(path.parent / sheet["base"]) if "base" in sheet else base
-    except OSError as error:
-        problems.append(f"base, relative to this file: {error}")
-    except (TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         problems.append(f"base: {error}")
     base = _changed(base, sheet.get("settings", {}), "settings", problems)
     base = _changed(base, overrides, "--set", problems)
@@ -82,7 +79,7 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
 
 
 def as_word(value: Any) -> str:
-    """A value as a folder's name or a tag can hold it."""
+    """A value as a folder's name or a tag can hold it: what suits none becomes "-", and the last 40 characters stay."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return re.sub(r"[^\w.+-]+", "-", text).strip("-.")[-40:] or "none"
 

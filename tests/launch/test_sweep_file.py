@@ -135,7 +135,7 @@ def test_what_is_wrong_with_base_or_overrides_is_told_with_where(write, tmp_path
 @pytest.mark.parametrize(
     ("base", "message"),
     [
-        ("bsae.yaml", r"base, relative to this file: .*bsae\.yaml .*: did you mean 'base\.yaml'\?"),
+        ("bsae.yaml", r"base: .*bsae\.yaml .*: did you mean 'base\.yaml'\?"),
         ("mine.yaml", r"base: .*mine\.yaml is a sweep"),
     ],
 )
