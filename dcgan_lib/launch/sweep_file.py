@@ -25,7 +25,6 @@ class SweepRun:
 
     name: str  # of its folder
     config: Config
-    swept: dict[str, Any]  # the settings that the sweep gives to this run, as the Config has them
     tag: str  # the sweep's name
 
 
@@ -70,11 +69,16 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
 
     sweep, runs = as_word(path.stem), []
     for label, config in configs.items():
-        swept = {name: getattr(config, name) for name in changes[label]}
-        name = f"{sweep}-{as_word(label)}" if isinstance(sheet.get("runs"), dict) else _name(sweep, swept)
+        values = {name: as_word(getattr(config, name)) for name in changes[label]}
+        words = [f"{name}={value}" for name, value in values.items()] or ["base"]
+        if isinstance(sheet.get("runs"), dict):
+            words = [as_word(label)]
+        elif list(values) == [sweep]:
+            words = [values[sweep]]
+        name = "-".join([sweep, *words])
         taken = {run.name.casefold() for run in runs}  # some file systems don't tell a from A
         names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
-        runs.append(SweepRun(next(name for name in names if name.casefold() not in taken), config, swept, sweep))
+        runs.append(SweepRun(next(name for name in names if name.casefold() not in taken), config, sweep))
     return runs
 
 
@@ -134,12 +138,6 @@ def _changed(config: Config, settings: dict[str, Any], where: str, problems: lis
         except (TypeError, ValueError) as error:
             problems.append(f"{where}: {error}")
     return config
-
-
-def _name(sweep: str, swept: dict[str, Any]) -> str:
-    if list(swept) == [sweep]:
-        return f"{sweep}-{as_word(swept[sweep])}"
-    return "-".join([sweep, *([f"{name}={as_word(value)}" for name, value in swept.items()] or ["base"])])
 
 
 def _refuse(problems: list[str], path: Path) -> None:

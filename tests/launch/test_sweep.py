@@ -21,7 +21,7 @@ FAILED = Outcome("failed", "ValueError: no\n  in cell [3]")
 @pytest.fixture
 def runs(tiny):
     """Four runs of a sweep."""
-    return [SweepRun(f"seed-{seed}", tiny.replace(seed=seed), {"seed": seed}, "seed") for seed in range(1, 5)]
+    return [SweepRun(f"seed-{seed}", tiny.replace(seed=seed), "seed") for seed in range(1, 5)]
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_all_that_would_make_runs_fail_is_told_before_anything_starts(world, run
     (tmp_path / "seed-1").mkdir()
     runs[0].config.replace(beta1=0.9).save(tmp_path / "seed-1/config.json")
     changes = ({"device": "cuda:9"}, {"device": "cuda:9", "seed": 7}, {"batch_size": 21}, {"data": "nowhere"})
-    runs += [SweepRun(f"mine-{n}", runs[0].config.replace(**each), each, "mine") for n, each in enumerate(changes)]
+    runs += [SweepRun(f"mine-{n}", runs[0].config.replace(**each), "mine") for n, each in enumerate(changes)]
     with pytest.raises(ValueError, match="device") as error:
         sweep.run_sweep(runs, tmp_path, jobs=1)
     first, second, third, fourth = str(error.value).splitlines()

@@ -11,7 +11,7 @@ from dcgan_lib.launch.folders import LAUNCHER, TRAINER, claim
 from dcgan_lib.launch.notebook import TAKEN
 from dcgan_lib.launch.sweep_file import SweepRun
 
-RUN = SweepRun("mine-1", Config(device="cpu"), {"seed": 1}, "mine")
+RUN = SweepRun("mine-1", Config(device="cpu"), "mine")
 
 
 @pytest.fixture
