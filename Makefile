@@ -44,7 +44,7 @@ dashboard: $(VENV)/.installed
 	$(BIN)/tensorboard --logdir runs/exports/tensorboard
 
 # A process a core, each computing on one: several that compute on all cores at a time wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile
 
 check: lint
 	$(PYTEST) tests --ignore=tests/browser --ignore=tests/notebooks
@@ -63,7 +63,7 @@ browser-test: browser
 
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours, and those that
 # train run shorter there, by parameters; notebooks 4 and 5 find two small runs.
-QUICK := -s image_size 32 -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
+QUICK := -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
 SHORTER := '03_training epochs 1' '06_debugging steps 120' '06_debugging classifier_steps 40' \
   '07_minimal_gan seconds 8' '08_other_models pixelcnn_steps 40' '08_other_models vae_steps 300' \
   '08_other_models rbm_steps 500' '08_other_models drawn 16'
