@@ -64,16 +64,14 @@ browser-test: browser
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours, and those that
 # train run shorter there, by parameters; notebooks 4 and 5 find two small runs.
 QUICK := -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
-SHORTER := '03_training epochs 1' '06_debugging steps 120' '06_debugging classifier_steps 40' \
-  '07_minimal_gan seconds 8' '08_other_models pixelcnn_steps 40' '08_other_models vae_steps 300' \
-  '08_other_models rbm_steps 500' '08_other_models drawn 16'
+SHORTER := '03_training -p max_images 900 -p epochs 2' '06_debugging -p steps 60 -p classifier_steps 30' \
+  '07_minimal_gan -p seconds 5' '08_other_models -p pixelcnn_steps 100 -p vae_steps 300 -p rbm_steps 1000 -p drawn 4'
 .PHONY: build/test
 build/test: $(VENV)/.installed-dev
 	@rm -rf build/test && mkdir -p build/test && cp -r notebooks build/test/
 	@cd build/test && ln -s ../../configs ../../data .
-	@for each in $(SHORTER); do set -- $$each; \
-	  $(BIN)/papermill --prepare-only --no-progress-bar --log-level ERROR \
-	    build/test/notebooks/$$1.ipynb build/test/notebooks/$$1.ipynb -p $$2 $$3 2>/dev/null || exit 1; done
+	@for each in $(SHORTER); do set -- $$each; file=build/test/notebooks/$$1.ipynb; shift; \
+	  $(BIN)/papermill --prepare-only --no-progress-bar $$file $$file $$@ 2>/dev/null || exit 1; done
 	cd build/test && ../../$(BIN)/dcgan sweep configs/sweeps/epochs.yaml $(QUICK)
 
 # As an administrator from the system's packages, otherwise Playwright's own.
