@@ -31,8 +31,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="stops and kills proc
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     """Settings of a training that takes some seconds, on 96 drawn faces of its own."""
-    every = {"sample_every": 120, "log_every": 20, "checkpoint_every": 8}
-    return quick_settings(tmp_path_factory.mktemp("quick"), epochs=160, **every)
+    every = {"sample_every": 60, "log_every": 20, "checkpoint_every": 8}
+    return quick_settings(tmp_path_factory.mktemp("quick"), epochs=80, **every)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_ctrl_c_saves_closes_the_run_and_says_how_to_go_on(story):
     told = f"stopped, and saved after step {step:,} in {folder}; the same command goes on from there"
     assert err.splitlines() == [f"going on with {folder}", told]
     assert stopped_as == ("interrupted", step)
-    assert step < 480
+    assert step < 240
 
 
 def test_a_run_leaves_its_folder_complete_and_says_what_next(story):
@@ -98,8 +98,8 @@ def test_a_run_leaves_its_folder_complete_and_says_what_next(story):
     assert code == 0, err
     assert {path.name for path in folder.iterdir()} >= {"config.json", "checkpoint.pt", "samples", "neptune"}
     names = [path.name for path in sorted((folder / "samples").iterdir())]
-    assert names == ["000120.png", "000240.png", "000360.png", "000480.png"]
-    for told in ("mine", " 480 ", "finished", "000480.png", "dcgan runs"):
+    assert names == ["000060.png", "000120.png", "000180.png", "000240.png"]
+    for told in ("mine", " 240 ", "finished", "000240.png", "dcgan runs"):
         assert told in out
 
 
@@ -123,10 +123,10 @@ def test_weights_and_record_are_those_of_train_run_in_one_go(story, settings, tm
     record = load_run(story[0])
     for name in ("Dloss", "Gloss", "D_x", "D_G_z1", "D_G_z2"):
         ours, theirs = (each.series(f"training/batch/{name}")[["step", "value"]] for each in (record, expected))
-        assert ours["step"].tolist() == list(range(1, 481))
+        assert ours["step"].tolist() == list(range(1, 241))
         assert ours.equals(theirs)
     steps = record.image_steps("images/fixed_noise")
-    assert steps == expected.image_steps("images/fixed_noise") == [0, 120, 240, 360, 480]
+    assert steps == expected.image_steps("images/fixed_noise") == [0, 60, 120, 180, 240]
 
 
 def test_plain_papermill_refuses_a_parameter_that_does_not_exist(settings, tmp_path):
