@@ -34,14 +34,6 @@ def laplacian_pyramid(images: Tensor) -> list[Tensor]:
     return [*levels, images]
 
 
-def from_pyramid(levels: list[Tensor]) -> Tensor:
-    """The images of which `laplacian_pyramid` made these levels."""
-    images = levels[-1]
-    for level in reversed(levels[:-1]):
-        images = level + _enlarged(images)
-    return images
-
-
 def sliced_wasserstein(
     fake: Tensor, real: Tensor, patches: int = 65_536, directions: int = 512, seed: int = 0
 ) -> dict[int, float]:
