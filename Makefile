@@ -62,7 +62,7 @@ browser-test: browser
 	$(BIN)/python -m pytest tests/browser
 
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours, and those that
-# train run shorter there, by parameters; notebooks 4 and 5 find two small runs.
+# train run shorter there, by parameters; their exercises are answered; notebooks 4 and 5 find two small runs.
 QUICK := -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
 SHORTER := '03_training -p max_images 900 -p epochs 2' '06_debugging -p steps 60 -p classifier_steps 30' \
   '07_minimal_gan -p seconds 5' '08_other_models -p pixelcnn_steps 100 -p vae_steps 300 -p rbm_steps 1000 -p drawn 4'
@@ -72,6 +72,7 @@ build/test: $(VENV)/.installed-dev
 	@cd build/test && ln -s ../../configs ../../data .
 	@for each in $(SHORTER); do set -- $$each; file=build/test/notebooks/$$1.ipynb; shift; \
 	  $(BIN)/papermill --prepare-only --no-progress-bar $$file $$file $$@ 2>/dev/null || exit 1; done
+	@PYTHONPATH=tests $(BIN)/python -m helpers.solutions build/test/notebooks
 	cd build/test && ../../$(BIN)/dcgan sweep configs/sweeps/epochs.yaml $(QUICK)
 
 # As an administrator from the system's packages, otherwise Playwright's own.
@@ -85,6 +86,7 @@ notebooks: $(VENV)/.installed-dev
 	for notebook in $(NOTEBOOKS); do \
 	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=900 \
 	    --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
+	  PYTHONPATH=tests $(BIN)/python -m helpers.stamp $$notebook; \
 	done
 
 site: $(VENV)/.installed-dev
