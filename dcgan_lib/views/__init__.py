@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "front_end": ["begin", "has_front_end"],
         "plots": ["COLOURS", "animate", "film_strip", "picture_row", "plot_curves", "show_side_by_side"],
+        "diagrams": ["distance_pictures", "game_picture"],
         "live": ["LiveView", "progress_bar", "show_grid"],
         "health": ["plot_health"],
         "comparison": ["curve", "extremes", "grids_side_by_side", "overlay"],
