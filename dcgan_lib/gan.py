@@ -17,7 +17,7 @@ from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
 from dcgan_lib.settings import RETIRED, modernise
 
 MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
-AVERAGED_SHARE = 0.02  # of the images seen, that the half-life of the averaged weights is at first
+AVERAGED_SHARE = 0.02  # the averaged generator's half-life is at most this share of the images seen
 
 
 def make_networks(config: Config) -> tuple[nn.Module, nn.Module]:
@@ -26,6 +26,8 @@ def make_networks(config: Config) -> tuple[nn.Module, nn.Module]:
         size = {"channels": config.channels, "kernel": config.minimal_kernel}
         generator = MinimalGenerator(**size, latent_dim=config.latent_dim, width=config.generator_width)
         return generator, MinimalDiscriminator(**size, width=config.discriminator_width)
+    if config.architecture != "dcgan":
+        raise ValueError(f"architecture is {config.architecture!r}, which make_networks can't build: add it there")
     size = {"image_size": config.image_size, "channels": config.channels}
     discriminator = Discriminator(
         **size,
@@ -204,7 +206,7 @@ class GAN:
         """Go on from a checkpoint exactly where it was made, global random states included; returns the GAN.
 
         Raises `checkpoint.CheckpointError` where it was made with other settings or from other images, `ValueError`
-        where with a setting that is gone. Settings of reporting and the number of epochs may differ.
+        where with a setting that is gone. Settings of reporting and computing, and the number of epochs, may differ.
         """
         state = _load_gan(path, self.device)
         other = Config.from_dict(state["config"])

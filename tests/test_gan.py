@@ -7,6 +7,7 @@ import torch
 
 from dcgan_lib.checkpoint import CheckpointError
 from dcgan_lib.compute.device import choose_device, choose_precision
+from dcgan_lib.config import CHOICES, Config
 from dcgan_lib.gan import GAN
 from dcgan_lib.train import fit
 
@@ -184,6 +185,12 @@ def test_resume_refuses_other_images(tiny, images, tmp_path):
     others = dataclasses.replace(images, fingerprint="of others")
     with pytest.raises(CheckpointError, match="trained on other images than memory holds"):
         GAN(tiny).resume(tmp_path / "c.pt", others)
+
+
+def test_an_architecture_that_nobody_has_added_to_make_networks_is_not_built_as_another(monkeypatch):
+    monkeypatch.setitem(CHOICES, "architecture", (*CHOICES["architecture"], "mine"))
+    with pytest.raises(ValueError, match=r"architecture is 'mine', which make_networks can't build: add it there"):
+        GAN(Config(architecture="mine"))
 
 
 def test_a_device_that_is_not_here_is_told():
