@@ -15,7 +15,8 @@ FACES = "data/faces"  # where the course's own portraits are painted
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 UNLABELLED = ("hinge", "wasserstein")  # objectives without labels that could be smoothed
 
-#: Fields that say how a run is reported, or how long it goes on: none changes the weights at a given step.
+#: Fields that say how a run is reported, or how long it goes on: none changes the weights at a given step. Not
+#: `sample_count`: a run keeps its fixed noise, so that its grids show the same faces from first to last.
 REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every", "evaluate_every"})
 
 #: Fields that say where the steps are computed: they change the weights by rounding alone.
@@ -54,7 +55,9 @@ class Config:
     """One run's settings, checked when it is made.
 
     Raises `ValueError` with one line (what, which value, what to do) for a value out of range, `TypeError` for one of
-    the wrong type. The defaults are those of the PyTorch tutorial, which follows Radford et al. 2016, section 4.
+    the wrong type. The defaults are the PyTorch tutorial's. Batches of 128, Adam's rate and beta1, the slope and the
+    deviation of the first weights are in the paper (Radford et al. 2016, section 4). Normal z, width 64 and kernels of
+    4 are the authors' code's: the paper has uniform z, twice this width (figure 1) and kernels of 5.
     """
 
     # Data

@@ -165,19 +165,19 @@ def _build(
         free = shutil.disk_usage(folder.parent).free
         if free < np.prod(shape):
             raise OSError(errno.ENOSPC, f"only {free / 1e6:,.1f} MB are free")
-        partial = folder.with_name(f".partial-{folder.name}")
+        unfinished = folder.with_name(f".partial-{folder.name}")
         try:
-            partial.mkdir()
+            unfinished.mkdir()
             columns, attributes, partition = files.read_labels(found.lists, found.names)
-            good, skipped, digest = write_images(partial / "images.npy", found, shape, progress, workers)
-            np.save(partial / "labels.npy", np.column_stack([partition, attributes])[good])
+            good, skipped, digest = write_images(unfinished / "images.npy", found, shape, progress, workers)
+            np.save(unfinished / "labels.npy", np.column_stack([partition, attributes])[good])
             names = [found.names[index] for index in good]
             meta = {"source": str(found.path.resolve()), "fingerprint": digest, "names": names}
             meta |= {"attribute_names": columns, "skipped": skipped}
-            (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-            partial.rename(folder)
+            (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+            unfinished.rename(folder)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
             raise
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-#: Named sets of values, for `recipe: NAME` in a mapping or a file of settings. "paper" is what the articles have, and
-#: `Config`'s defaults; "modern" is what learnt fastest in trials on a CPU (benchmarks/RESULTS.md); "minimal" is the
-#: small encoder-decoder GAN as its article has it.
+#: Named sets of values, for `recipe: NAME` in a mapping or a file of settings. "paper" is the PyTorch tutorial's,
+#: and `Config`'s defaults, where it is said which of them the paper itself has; "modern" is what learnt fastest in
+#: trials on a CPU (benchmarks/RESULTS.md); "minimal" is the small encoder-decoder GAN as its article has it.
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": {
         "flip": False,

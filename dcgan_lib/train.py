@@ -36,7 +36,7 @@ class Step(NamedTuple):
 def train_step(gan: GAN, real: Tensor, z: Tensor) -> Step:
     """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1); or as many of each as the Config says.
 
-    `real`: images (N, C, S, S) in [-1, 1], which D's updates share; `z`: noise (`noise_per_step`, latent_dim); both on
+    `real`: images (N, C, S, S) in [-1, 1], split among D's updates; `z`: noise (`noise_per_step`, latent_dim); both on
     the GAN's device.
     """
     noise = iter(z.split(math.ceil(len(real) / gan.config.d_updates)))
@@ -52,12 +52,12 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> Step:
 
 
 def update_discriminator(gan: GAN, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Teach D for one update to tell real images from fakes: maximise log D(x) + log(1 − D(G(z))).
+    """Teach D for one update to tell real images from fakes: by default, maximise log D(x) + log(1 − D(G(z))).
 
     Returns the loss, and D's logits (N,) of both before the update.
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
-    real, fake = real.detach(), fake.detach()  # detached, D's loss does not reach G
+    real, fake = real.detach(), fake.detach()  # fake: cut off G's graph; real: a tensor of our own, for the next line
     real.requires_grad_(config.r1_weight > 0)
     # One after the other, since BatchNorm takes its statistics over a batch: both in one would be another game.
     real_logits, fake_logits = gan.discriminate(real), gan.discriminate(fake)
@@ -70,7 +70,7 @@ def update_discriminator(gan: GAN, real: Tensor, fake: Tensor) -> tuple[Tensor, 
 
 
 def update_generator(gan: GAN, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Teach G for one update to please the D that has just learnt: maximise log D(G(z)).
+    """Teach G for one update to please the D that has just learnt: by default, maximise log D(G(z)).
 
     `fake` still hangs on G's graph. Returns the loss, and D's logits (N,) before the update.
     """
@@ -172,7 +172,8 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
                     continue
                 values = torch.stack(pending).T.tolist()  # the one place that waits for the device
                 steps = range(gan.step - len(pending) + 1, gan.step + 1)
-                diverged_at = _first_not_finite(steps, values[: len(STATISTICS)])  # of one image there is no variety
+                # Of the statistics alone: a batch of one image has no variety, and that NaN is no divergence.
+                diverged_at = _first_not_finite(steps, values[: len(STATISTICS)])
                 if diverged_at is None and (sample_due or checkpoint_due or evaluation_due) and not gan.is_finite():
                     diverged_at = gan.step  # G's update came after its loss: the next loss would show it, too late
                 yield Report(

@@ -1,4 +1,4 @@
-"""Batches on the device, ready when they are asked for."""
+"""Batches on the device, ready when they are asked for: on every device, though most of this is for a CUDA GPU."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -109,7 +109,7 @@ def _kernel_manager(folder: Path) -> type:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """What the commands that train take alike: `--runs`, and `--set` for single settings."""
     parser.add_argument("--runs", type=_folder, default=Path("runs"), help="the folder of all runs (default: runs)")
-    told = "a setting instead of the file's, for all runs, as in --set max_images 256; repeatable"
+    told = "a setting instead of the file's, as in --set max_images 256; repeatable"
     parser.add_argument("-s", "--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=told)
 
 

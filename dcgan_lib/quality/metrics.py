@@ -82,8 +82,8 @@ def frechet_distance(fake: Tensor, real: Tensor) -> float:
 def kernel_distance(fake: Tensor, real: Tensor) -> float:
     """Squared maximum mean discrepancy of features (N, F) under the kernel (x·y/F + 1)³, times 1000.
 
-    In the features of Inception it is the KID (Bińkowski et al. 2018, section 3.1). Unbiased: around 0 for two samples
-    of one distribution, whatever their sizes, and so sometimes below it.
+    In the features of Inception it is the KID (Bińkowski et al. 2018). Unbiased: around 0 for two samples of one
+    distribution, whatever their sizes, and so sometimes below it.
     """
     _check(fake, real)
     x, y = fake.double(), real.double()
