@@ -49,11 +49,11 @@ def draw_faces(
     _refuse_foreign(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f".{target.name}.lock"):
-        if _holds(target, stamp):  # another process drew it while this one waited
+        if _holds(target, stamp):  # another process painted it while this one waited
             return Path(folder)
         _refuse_foreign(target)
         beside, old = (target.parent / f".{target.name}.{role}" for role in ("drawing", "old"))
-        for leftover in (beside, old):  # of a drawing that was interrupted
+        for leftover in (beside, old):  # of a painting that was interrupted
             shutil.rmtree(leftover, ignore_errors=True)
         _draw_set(beside, count, seed, progress, workers)
         (beside / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
@@ -77,9 +77,9 @@ def _draw_set(folder: Path, count: int, seed: int, progress: Callable, workers: 
     chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     # A pool takes a second to start, so a small set is painted right here
     pool = Parallel(n_jobs=1 if len(chunks) <= 4 else workers or min(cpu_count(), 16), return_as="generator")
-    drawn = pool(delayed(_draw_chunk)(folder / IMAGES, seed, chunk) for chunk in chunks)
+    painted = pool(delayed(_draw_chunk)(folder / IMAGES, seed, chunk) for chunk in chunks)
     bar = {"desc": "painting portraits", "unit": "portrait", "unit_scale": CHUNK}
-    rows = [row for _ in progress(chunks, **bar) for row in next(drawn)]  # one report for each chunk that is finished
+    rows = [row for _ in progress(chunks, **bar) for row in next(painted)]  # one report for each chunk that is finished
 
     names = " ".join(rows[0])
     lines = (_file_name(i) + "".join(f" {1 if true else -1:2d}" for true in row.values()) for i, row in enumerate(rows))
@@ -112,7 +112,7 @@ def _holds(folder: Path, stamp: dict) -> bool:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Raise `FileExistsError` unless the folder is missing, empty, or an earlier drawing."""
+    """Raise `FileExistsError` unless the folder is missing, empty, or holds an earlier set."""
     if not folder.exists():
         return
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}

@@ -28,7 +28,7 @@ GOLD, SILVER, PEARL = (0.95, 0.74, 0.30), (0.82, 0.84, 0.88), (0.97, 0.94, 0.90)
 
 
 def sample(rng: np.random.Generator) -> Portrait:
-    """One portrait, drawn so that what belongs together in people goes together here."""
+    """One portrait, sampled so that what belongs together in people goes together here."""
 
     def chance(probability: float) -> bool:
         return bool(rng.random() < probability)

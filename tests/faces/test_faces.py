@@ -1,4 +1,4 @@
-"""The drawn faces: CelebA's layout, the same bytes for the same seed, and labels that are true of the pixels."""
+"""The painted portraits: CelebA's layout, the same bytes for the same seed, and labels that are true of the pixels."""
 
 import dataclasses
 import itertools
@@ -168,7 +168,7 @@ def test_a_whole_set_is_not_drawn_again(tmp_path):
     before = (folder / "img_align_celeba/000001.jpg").stat().st_mtime_ns
 
     def never(work, **options):
-        raise AssertionError("drawn again")
+        raise AssertionError("painted again")
 
     assert draw(folder, progress=never) == folder
     assert (folder / "img_align_celeba/000001.jpg").stat().st_mtime_ns == before
@@ -190,7 +190,7 @@ def test_an_interrupted_drawing_is_never_taken_for_whole(tmp_path):
     assert len(pixels_of(folder)) == 60
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == ["faces"]
 
-    (folder / "img_align_celeba/000030.jpg").unlink()  # a set that lost an image is drawn anew
+    (folder / "img_align_celeba/000030.jpg").unlink()  # a set that lost an image is painted anew
     assert len(pixels_of(draw(folder, count=60))) == 60
 
 

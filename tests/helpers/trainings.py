@@ -20,7 +20,7 @@ MARK = "token-that-must-not-be-written-4b8d"
 
 
 def quick_settings(folder, **changes):
-    """A file of settings of a training on 96 drawn faces of its own: 3 steps an epoch."""
+    """A file of settings of a training on 96 painted portraits of its own: 3 steps an epoch."""
     draw_faces(folder / "faces", count=96)
     config = Config.from_file(PROJECT / "configs/quick.yaml").replace(data=folder / "faces", max_images=96, **changes)
     config.save(folder / "quick.yaml")
