@@ -177,7 +177,7 @@ def overheads(table: Table, images: ImageSet, temporary: Path) -> None:
                 gan.save(folder / "checkpoint.pt", images)
             spent += time.perf_counter() - began
             trained += len(report.steps) * config.batch_size / report.images_per_second
-    table.row(f"tracking, grids and checkpoints as in configs/cpu.yaml, {gan.step} steps", [100 * spent / trained], "%")
+    table.row(f"record, grids and checkpoints as in configs/cpu.yaml, {gan.step} steps", [100 * spent / trained], "%")
 
 
 def memory(table: Table, temporary: Path) -> None:
@@ -238,7 +238,7 @@ def on_gpu(table: Table, images: ImageSet) -> None:
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="data/faces", help="a zip or folder of images (drawn, if it is not there)")
+    parser.add_argument("--data", default="data/faces", help="a zip or folder of images (painted, if it is not there)")
     parser.add_argument("--call", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")

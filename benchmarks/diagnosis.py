@@ -1,6 +1,6 @@
 """`make diagnosis CELEBA=FOLDER`: the faults that `diagnose` names, in runs that fail and that don't.
 
-Trains every set-up below with each seed, on drawn faces and, where it is given, on CelebA: 32 pixels, width 16, a
+Trains every set-up below with each seed, on painted faces and, where it is given, on CelebA: 32 pixels, width 16, a
 thread a run, as many side by side as there are cores. Each is diagnosed as it stood after every 100 steps, and at its
 end. A run that is there already, with the same settings, is not trained again. Prints the table, and writes it into
 RESULTS.md where it has both data sets.
@@ -228,7 +228,7 @@ def main() -> None:
     """Train what is missing, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--celeba", help="a zip or folder of CelebA's images")
-    parser.add_argument("--faces", default="data/faces", help="the drawn faces; drawn where they aren't")
+    parser.add_argument("--faces", default="data/faces", help="the painted faces; painted where they aren't")
     parser.add_argument("--home", type=Path, default=Path("build/diagnosis"), help="folder for what is trained")
     parser.add_argument("--seeds", type=int, nargs="+", default=[5, 6, 7])
     parser.add_argument("--only", nargs="+", default=list(SETUPS), help="set-ups to train, without writing the table")
@@ -236,7 +236,7 @@ def main() -> None:
     if set(TUNED_ON) & set(options.seeds) and options.only == list(SETUPS):
         parser.error(f"the rules were chosen by the seeds {TUNED_ON}: report others, or name set-ups by --only")
     draw_faces(options.faces)
-    sets = {"drawn faces": options.faces} | ({"CelebA": options.celeba} if options.celeba else {})
+    sets = {"painted faces": options.faces} | ({"CelebA": options.celeba} if options.celeba else {})
     for data in sets.values():
         prepare(data, SMALL["image_size"], cache=options.home / "cache")
     context = multiprocessing.get_context("spawn")
