@@ -9,7 +9,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 help:
 	@echo "make train              paint portraits, train on them, end with a grid of generated faces"
 	@echo "make train CONFIG=FILE  the same with other settings; RUN=NAME names the run"
-	@echo "make sweep              the epochs sweep, 5 against 10; CONFIG=configs/sweeps/FILE for another"
+	@echo "make sweep              the epochs sweep, 5 against 10 with four seeds; CONFIG=configs/sweeps/FILE for another"
 	@echo "make lab                open the course in JupyterLab"
 	@echo "make runs               a table of all runs"
 	@echo "make dashboard          all runs in TensorBoard, on this machine"
@@ -63,8 +63,9 @@ browser-test: browser
 
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours, and those that
 # train run shorter there, by parameters; their exercises are answered; notebooks 4 and 5 find two small runs.
-QUICK := -s max_images 256 -s generator_width 8 -s discriminator_width 8 -s sample_every 10
-SHORTER := '03_training -p max_images 900 -p epochs 2' '06_debugging -p steps 60 -p classifier_steps 30' \
+QUICK := ../../tests/notebooks/epochs.yaml
+SHORTER := '03_training -p max_images 900 -p epochs 2' '05_compare_runs -p sweep $(QUICK)' \
+  '06_debugging -p steps 60 -p classifier_steps 30' \
   '07_minimal_gan -p seconds 5' '08_other_models -p pixelcnn_steps 100 -p vae_steps 300 -p rbm_steps 1000 -p drawn 4'
 .PHONY: build/test
 build/test: $(VENV)/.installed-dev
@@ -73,7 +74,7 @@ build/test: $(VENV)/.installed-dev
 	@for each in $(SHORTER); do set -- $$each; file=build/test/notebooks/$$1.ipynb; shift; \
 	  $(BIN)/papermill --prepare-only --no-progress-bar $$file $$file $$@ 2>/dev/null || exit 1; done
 	@PYTHONPATH=tests $(BIN)/python -m helpers.solutions build/test/notebooks
-	cd build/test && ../../$(BIN)/dcgan sweep configs/sweeps/epochs.yaml $(QUICK)
+	cd build/test && ../../$(BIN)/dcgan sweep $(QUICK)
 
 # As an administrator from the system's packages, otherwise Playwright's own.
 browser: $(VENV)/.installed-dev

@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dcgan_lib.records.paths import METRICS, PATHS
 from dcgan_lib.records.reading import RunRecord
 from dcgan_lib.records.table import image_series, number_series, run_labels, shortened, steps_per_epoch
 from dcgan_lib.settings import did_you_mean
@@ -22,6 +23,20 @@ AXES = ("step", "epoch", "minutes")  # what a curve may be plotted over
 #: One colour a run: Okabe and Ito's, their yellow, too pale for a line on white, left for a grey.
 RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 LINE_STYLES = ("-", "--", ":", "-.")  # one a series
+
+#: What figures call a series, and what stands at its axis; others are called by the ends of their paths.
+NAMES = {
+    PATHS["loss_d"]: ("Loss_D", "loss"),
+    PATHS["loss_g"]: ("Loss_G", "loss"),
+    PATHS["d_real"]: ("D(x)", "D's output"),
+    PATHS["d_fake_before"]: ("D(G(z)), before D's update", "D's output"),
+    PATHS["d_fake_after"]: ("D(G(z)), after it", "D's output"),
+    PATHS["accuracy_real"]: ("D right on real", "share"),
+    PATHS["accuracy_fake"]: ("D right on fakes", "share"),
+    PATHS["gradient_d"]: ("gradient of D", "length"),
+    PATHS["gradient_g"]: ("gradient of G", "length"),
+    METRICS + "swd": ("SWD", "SWD"),
+}
 
 
 def curve(record: RunRecord, path: str, by: str = "step") -> tuple[np.ndarray, np.ndarray]:
@@ -116,8 +131,8 @@ def overlay(
         tidy(axes)
         if axes.get_subplotspec().is_last_row():
             axes.set_xlabel(by)
-        if axes.get_subplotspec().is_first_col() and len(names) == 1:
-            axes.set_ylabel(wrapped(names[0]))
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel(wrapped(axis_label(paths)))
     if not any(axes.lines for axes in panels):
         panels[0].text(0.5, 0.5, "no points to plot yet", transform=panels[0].transAxes, ha="center", va="center")
     runs = [] if side_by_side else [(name, {"color": run_colour(i), "lw": 2.5}) for i, name in enumerate(labels)]
@@ -135,9 +150,17 @@ def overlay(
 
 
 def series_labels(paths: Sequence[str]) -> list[str]:
-    """What figures call the series: the ends of their paths, or the paths where two end alike."""
-    ends = [path.rpartition("/")[2] for path in paths]
-    return ends if len(set(ends)) == len(set(paths)) else shortened(paths)
+    """What figures call the series: by `NAMES` or the ends of their paths; by the paths where two end alike."""
+    names = [NAMES[path][0] if path in NAMES else path.rpartition("/")[2] for path in paths]
+    return names if len(set(names)) == len(set(paths)) else shortened(paths)
+
+
+def axis_label(paths: Sequence[str]) -> str:
+    """What all of the series are, such as a loss; a single one's own name, and nothing for a mixture."""
+    if len(paths) == 1:
+        return series_labels(paths)[0]
+    kinds = {NAMES.get(path, ("", ""))[1] for path in paths}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def image_steps(records: Iterable[RunRecord], path: str) -> list[int]:

@@ -17,9 +17,11 @@ WAIT = 60_000  # ms, for a kernel that has two busy cores; what is awaited comes
 
 @pytest.fixture(scope="module")
 def runs(workplace):
-    """Two runs of the epochs sweep, and one that has nothing to do with it; their grids are grey: the step."""
-    write_run(workplace / "runs/epochs-5", 100, grids=range(0, 101, 50), tags=["epochs"], epochs=5)
-    write_run(workplace / "runs/epochs-10", 200, grids=range(0, 201, 50), tags=["epochs"], epochs=10)
+    """Two runs of an epochs sweep, and one that has nothing to do with it; their grids are grey: the step."""
+    (workplace / "configs/sweeps/epochs.yaml").write_text("grid: {epochs: [5, 10]}")
+    for epochs, steps in ((5, 100), (10, 200)):
+        folder, scores = workplace / f"runs/epochs-{epochs}", {steps: 1.0}
+        write_run(folder, steps, grids=range(0, steps + 1, 50), tags=["epochs"], scores=scores, epochs=epochs)
     write_run(workplace / "runs/wider", 50, grids=[0, 50], generator_width=96)
     return workplace / "runs"
 

@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,20 @@ def write_run(
     tags: Sequence[str] = (),
     state: str = "finished",
     level: float = 0.0,
+    scores: Mapping[int, float] | None = None,
     **settings: Any,
 ) -> None:
-    """A run whose D loss at a step is `level` and the step itself; G's is 100 higher; its grids are grey: the step."""
+    """A run whose D loss at a step is `level` and the step itself; G's is 100 higher; its grids are grey: the step.
+
+    `scores`: its SWD, by step.
+    """
     config = Config(**{"batch_size": 8} | settings)
     with writing.open_run(config, folder, images=TwentyImages(), tags=tags) as run:
         add_points(run, range(1, points + 1), level)
         for step in grids:
             writing.log_images(run, Image.new("RGB", (16, 16), (step, step, step)), step)
+        for step, score in (scores or {}).items():
+            writing.log_scores(run, {"swd": score}, step)
         run["training/state"] = state
 
 

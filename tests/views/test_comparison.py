@@ -96,7 +96,7 @@ def test_a_run_has_its_colour_and_a_series_its_line(records):
     looks = [(line.get_color(), line.get_linestyle(), line.get_ydata()[0]) for line in axes.lines]
     short, long = comparison.run_colour(0), comparison.run_colour(1)
     assert looks == [(short, "-", 1), (short, "--", 101), (long, "-", 1001), (long, "--", 1101)]
-    assert legend(figure) == ["short", "long", "Dloss", "Gloss"]
+    assert legend(figure) == ["short", "long", "Loss_D", "Loss_G"]
     assert len({comparison.run_colour(index) for index in range(24)}) == 24
     assert comparison.series_labels(["a/loss", "b/loss"]) == ["a/loss", "b/loss"]
 
@@ -105,7 +105,13 @@ def test_side_by_side_each_run_has_a_panel_and_all_the_same_axes(records):
     figure = comparison.overlay(records, LOSS_D, by="epoch", side_by_side=True)
     assert [axes.get_title() for axes in figure.axes] == ["short", "long"]
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in figure.axes}) == 1
-    assert figure.axes[0].get_ylabel() == "Dloss"
+    assert figure.axes[0].get_ylabel() == "Loss_D"
+
+
+def test_an_axis_says_what_all_of_its_series_are(records):
+    labels = [comparison.overlay(records, paths).axes[0].get_ylabel() for paths in (LOSS_D, [LOSS_D, LOSS_G])]
+    assert labels == ["Loss_D", "loss"]
+    assert comparison.axis_label([LOSS_D, "my/own"]) == comparison.axis_label(["my/own", "my/other"]) == ""
 
 
 def test_what_cannot_be_plotted_is_left_out_and_named(records, plain):

@@ -54,4 +54,6 @@ def test_a_column_has_one_scale_and_what_is_missing_stays_empty(run, bare):
     assert not second[0].images
     assert first[2].get_ylim()[1] >= 1
     (picture,) = first[0].images
-    assert picture.get_array().shape[:2] == (16 + 4, 2 * 18 + 2)  # one row of the grid
+    assert picture.get_array().shape[:2] == (16 + 4, 16 + 4)  # one face of the grid
+    assert all(panel.get_legend() for panel in first[1:])  # above its column, where it hides no curve
+    assert not any(panel.get_legend() for panel in second)
