@@ -34,8 +34,9 @@ class Step(NamedTuple):
 
 
 def train_step(gan: GAN, real: Tensor, z: Tensor) -> Step:
-    """One update of D, then one of G (Goodfellow et al. 2014, algorithm 1); or as many of each as the Config says.
+    """One update of D, then one of G; or as many of each as the Config says.
 
+    This is Goodfellow et al. 2014, algorithm 1, except that G's first update takes the fakes that D has just seen.
     `real`: images (N, C, S, S) in [-1, 1], split among D's updates; `z`: noise (`noise_per_step`, latent_dim); both on
     the GAN's device.
     """

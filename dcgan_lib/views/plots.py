@@ -108,7 +108,8 @@ def plot_curves(
         add_curve(axes, steps, values, smooth, label, color=colours[index] if colours else f"C{index}")
     for label, height in (guides or {}).items():
         axes.axhline(height, color=COLOURS["reference"], ls="--", lw=1)
-        axes.annotate(label, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+        beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9, "annotation_clip": False}
+        axes.annotate(label.replace(": ", ":\n"), (1.01, height), **beside)  # over the curves it would hide some
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_title(title, loc="left")
