@@ -19,7 +19,7 @@ def test_a_g_that_has_become_the_data():
     ("answer", "says"),
     [
         (lambda: None, "it returns None"),
-        (lambda: P_DATA.log(), "probabilities sum to 1"),
+        (lambda: P_DATA.log(), "probabilities, as of a softmax, sum to 1"),
         (lambda: P_DATA / (2 * P_DATA), "the 4 numbers sum to 2.000"),
         (lambda: torch.full((4,), 0.25), "have not learnt"),
         (lambda: torch.tensor([0.0, 0.0, 0.0, 1.0]), "which sign"),

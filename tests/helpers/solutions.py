@@ -24,10 +24,14 @@ def tags(cell):
 
 
 def solved(cell, after):
-    """The answer cell's code with the solution in the place of the dots, and a check that raises."""
+    """The answer cell's code with the solution in the place of the dots, and a check that raises.
+
+    Where the answer is right only with a trained network (the tag `needs-training`), the check is asked all the same.
+    """
     code = "".join(cell["source"])
     check = ast.unparse(ast.parse(code).body[-1])
-    return f"{solution(after)}\n\nverdict = {check}\nprint(verdict)\nassert verdict, verdict\n"
+    demand = "" if "needs-training" in tags(cell) else "assert verdict, verdict\n"
+    return f"{solution(after)}\n\nverdict = {check}\nprint(verdict)\n{demand}"
 
 
 def solution(cell):

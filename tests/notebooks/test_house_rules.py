@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from helpers.solutions import tags
 from helpers.stamp import code_hash
 
