@@ -14,10 +14,10 @@ LENGTH = 4.0  # of the step along the direction; z itself has a length near 10
 
 
 @exercise
-def glasses_direction(answer: Callable[[Tensor], Tensor], gan: GAN, classifier: AttributeClassifier | None) -> str:
-    """Whether faces moved along the direction wear glasses more often, and more so than along a random one."""
-    if classifier is None or "Eyeglasses" not in classifier.attributes:
-        raise WrongAnswer("these images have no attribute Eyeglasses: try it on the course's own portraits")
+def smile_direction(answer: Callable[[Tensor], Tensor], gan: GAN, classifier: AttributeClassifier | None) -> str:
+    """Whether faces moved along the direction smile more often, and more so than along a random one."""
+    if classifier is None or "Smiling" not in classifier.attributes:
+        raise WrongAnswer("these images have no attribute Smiling: try it on the course's own portraits")
     random = torch.Generator().manual_seed(5)
     direction = answer(gan.noise(2000, random))
     if not isinstance(direction, Tensor) or direction.shape != (gan.config.latent_dim,):
@@ -28,15 +28,14 @@ def glasses_direction(answer: Callable[[Tensor], Tensor], gan: GAN, classifier: 
     z = gan.noise(500, random)
     ways = torch.stack([torch.zeros_like(direction), direction, torch.randn(len(direction), generator=random)])
     ways = LENGTH * ways / ways.norm(dim=1, keepdim=True).clamp_min(1e-9)
-    column = classifier.attributes.index("Eyeglasses")
-    before, after, by_chance = (
-        classifier.read(gan.sample(z + way))[1][:, column].float().mean().item() for way in ways
-    )
-    told = f"glasses: {before:.0%} before, {after:.0%} along your direction, {by_chance:.0%} along a random one"
+    column = classifier.attributes.index("Smiling")
+    moved = [classifier.read(gan.sample(z + way))[1][:, column] for way in ways]
+    before, after, by_chance = (smiles.float().mean().item() for smiles in moved)
+    told = f"smiles: {before:.0%} before, {after:.0%} along your direction, {by_chance:.0%} along a random one"
     if after < before:
-        raise WrongAnswer(f"{told}: it takes glasses away")
+        raise WrongAnswer(f"{told}: it takes smiles away")
     if after - before < 0.1 or after - before < 2 * (by_chance - before):
-        raise WrongAnswer(f"{told}: that is no direction of glasses")
+        raise WrongAnswer(f"{told}: that is no direction of smiles")
     return told
 
 

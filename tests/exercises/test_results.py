@@ -13,7 +13,7 @@ from dcgan_lib.quality.evaluate import Evaluator
 
 
 class Gan:
-    """Its 'faces' are its z, and wear glasses where the first number is above 1."""
+    """Its 'faces' are its z, and smile where the first number is above 1."""
 
     config = SimpleNamespace(latent_dim=10)
 
@@ -25,21 +25,21 @@ class Gan:
 
 
 class Classifier:
-    attributes = ("Smiling", "Eyeglasses")
+    attributes = ("Young", "Smiling")
 
     def read(self, faces):
         return faces, torch.stack([faces[:, 1] > 0, faces[:, 0] > 1], dim=1)
 
 
 def from_means(z):
-    wears = z[:, 0] > 1
-    return z[wears].mean(0) - z[~wears].mean(0)
+    smiles = z[:, 0] > 1
+    return z[smiles].mean(0) - z[~smiles].mean(0)
 
 
-def test_a_direction_of_glasses():
-    verdict = results.glasses_direction(from_means, Gan(), Classifier())
+def test_a_direction_of_smiles():
+    verdict = results.smile_direction(from_means, Gan(), Classifier())
     assert verdict
-    assert verdict.says.startswith("glasses: 16% before")
+    assert verdict.says.startswith("smiles: 16% before")
 
 
 @pytest.mark.parametrize(
@@ -47,19 +47,19 @@ def test_a_direction_of_glasses():
     [
         (lambda z: ..., "not answered yet"),
         (lambda z: z, "it returns (2000, 10): one vector of 10 numbers"),
-        (lambda z: -from_means(z), "it takes glasses away"),
-        (lambda z: torch.eye(10)[1], "that is no direction of glasses"),
+        (lambda z: -from_means(z), "it takes smiles away"),
+        (lambda z: torch.eye(10)[1], "that is no direction of smiles"),
         (lambda z: z[:0].mean(0), "not a number"),
     ],
 )
-def test_no_direction_of_glasses(answer, says):
-    verdict = results.glasses_direction(answer, Gan(), Classifier())
+def test_no_direction_of_smiles(answer, says):
+    verdict = results.smile_direction(answer, Gan(), Classifier())
     assert not verdict
     assert says in verdict.says
 
 
 def test_images_without_attributes_have_no_such_direction():
-    assert "no attribute Eyeglasses" in results.glasses_direction(from_means, Gan(), None).says
+    assert "no attribute Smiling" in results.smile_direction(from_means, Gan(), None).says
 
 
 @pytest.fixture(scope="module")
