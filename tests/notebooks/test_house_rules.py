@@ -95,14 +95,14 @@ def test_what_it_shows_of_the_library_is_the_library_of_today(notebook):
             assert text_of(cell).rstrip() == shown.data.rstrip()
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS[1:2], indirect=True, ids=["02"])
+@pytest.mark.parametrize("notebook", NOTEBOOKS[2:3], indirect=True, ids=["02"])
 def test_notebook_2_prints_the_networks_own_counts(notebook):
     printed = "".join(map(text_of, code_cells(notebook)))
     counts = [sum(p.numel() for p in network.parameters()) for network in (Generator(), Discriminator())]
     assert re.findall(r"yours is ([\d,]+)", printed) == [f"{count:,}" for count in counts]
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS[2:3], indirect=True, ids=["03"])
+@pytest.mark.parametrize("notebook", NOTEBOOKS[3:4], indirect=True, ids=["03"])
 def test_notebook_3_shows_the_step_and_its_halves_after_the_plain_one_and_before_any_option(notebook):
     cells = notebook["cells"]
     [place] = [i for i, cell in enumerate(cells) if "getsource" in source(cell)]
