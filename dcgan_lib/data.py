@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from dcgan_lib.config import FACES, Config
 from dcgan_lib.faces import draw_faces
-from dcgan_lib.images import files
+from dcgan_lib.images import files, lists
 from dcgan_lib.images.decoding import first_of, write_images
 
 if TYPE_CHECKING:  # at run time by those who need it: a launcher prepares the images without, and begins 2 s sooner
@@ -92,16 +92,18 @@ def prepare(
 ) -> ImageSet:
     """The images of a zip or folder, resized (short side, bilinear, antialiased) and centre-cropped to a square.
 
-    They equal torchvision's `Resize` and `CenterCrop`; upright by EXIF, transparency over white, 16 bits scaled
-    to 8. The first call writes them to `<cache>/<key>/`, a later one with the same files and settings maps that.
+    They equal torchvision's `Resize` and `CenterCrop`; upright by EXIF, transparency over white, 16 bits scaled to 8
+    by the range that the set uses. JPEGs of more than 8 megapixels are first decoded at a fraction. The first call
+    writes them to `<cache>/<key>/`, a later one with the same files and settings maps that.
 
-    source: CelebA's zip, any zip, a folder that holds one, or any tree of JPEG, PNG, WebP, BMP or PPM images.
-    max_images: take the first so many by name; 0: all. workers: threads, by default one a core, at most 8.
+    source: CelebA's zip, any zip or tar, a folder that holds one, or any tree of images (JPEG, PNG, WebP, BMP, PPM,
+    GIF, TIFF, AVIF; of several frames the first). max_images: so many of them, the first by name, or a sample of all
+    where they lie in several folders; 0: all. workers: threads, by default one a core, at most 8.
     progress: wraps an iterable, given total=, desc= and unit= as tqdm is.
 
-    Warns of unreadable images, which are left out and named in `skipped`. Raises `FileNotFoundError` where the
-    source is not found, `ValueError` where it cannot be used or above 5 % of it is unreadable, `OSError` where the
-    cache cannot be written.
+    Warns of files that are no images, and of unreadable images, which are left out and named in `skipped`. Raises
+    `FileNotFoundError` where the source is not found, `ValueError` where it cannot be used or above 5 % of it is
+    unreadable, `OSError` where the cache cannot be written.
     """
     if channels not in (1, 3) or image_size < 1 or max_images < 0 or max_images == 1:
         raise ValueError(
@@ -124,6 +126,8 @@ def prepare(
             f"{np.prod(shape) / 1e6:,.1f} MB there, or pass another folder as cache=",
         ) from error
     prepared = _load(folder, str(source))
+    if told := found.not_taken():
+        warnings.warn(told, stacklevel=2)
     if prepared.skipped:
         warnings.warn(
             f"{len(prepared.skipped)} of {len(found.names)} images in {found.path} cannot be read and are left out: "
@@ -168,7 +172,7 @@ def _build(
         unfinished = folder.with_name(f".partial-{folder.name}")
         try:
             unfinished.mkdir()
-            columns, attributes, partition = files.read_labels(found.lists, found.names)
+            columns, attributes, partition = lists.read_labels(found.lists, found.names)
             good, skipped, digest = write_images(unfinished / "images.npy", found, shape, progress, workers)
             np.save(unfinished / "labels.npy", np.column_stack([partition, attributes])[good])
             names = [found.names[index] for index in good]
@@ -200,6 +204,7 @@ def _load(folder: Path, source: str = "") -> ImageSet | None:
 
 def _key(found: files.Source) -> str:
     """What goes in, wherever it lies: the listing holds no path of the source itself."""
-    lists = {stem: hashlib.sha256(data).hexdigest() for stem, data in found.lists.items()}
-    what = [FORMAT, found.names, found.stamps, lists]
+    # 2: since version 0.6 rows are matched by the name without its suffix, so caches with lists are made anew.
+    digests = {stem: hashlib.sha256(b"2" + data).hexdigest() for stem, data in found.lists.items()}
+    what = [FORMAT, found.names, found.stamps, digests]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

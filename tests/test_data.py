@@ -20,7 +20,7 @@ from helpers.pictures import picture, save_images, zip_folder
 from PIL import Image
 
 from dcgan_lib.data import epoch_order
-from dcgan_lib.images import files
+from dcgan_lib.images import decoding
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ def test_second_call_decodes_nothing_and_changes_are_seen(tmp_path, ready, monke
         raise AssertionError("decoded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "decode", refuse)
+        patch.setattr(decoding, "decode", refuse)
         again = ready(folder)
         np.testing.assert_array_equal(again.images, first.images)
         assert (again.names, again.fingerprint) == (first.names, first.fingerprint)
@@ -164,7 +164,7 @@ def test_killed_build_is_not_taken_for_whole(tmp_path, ready, halfway):
 
 
 def test_two_processes_at_once_share_one_build(tmp_path, ready, halfway, monkeypatch):
-    monkeypatch.setattr(files, "decode", None)  # this process must wait for the other's work
+    monkeypatch.setattr(decoding, "decode", None)  # this process must wait for the other's work
     results = []
     waiting = threading.Thread(target=lambda: results.append(ready(tmp_path / "images")))
     waiting.start()

@@ -1,7 +1,10 @@
 """Any pile of images comes out as torchvision would prepare it, or with one clear line."""
 
+import gzip
+import os
 import shutil
 import struct
+import tarfile
 import zipfile
 
 import numpy as np
@@ -10,7 +13,7 @@ from helpers.pictures import picture, save_images, zip_folder
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
-from dcgan_lib.images import files
+from dcgan_lib.images import lists
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is one that a user would see
 
@@ -86,6 +89,9 @@ def test_every_kind_of_source_gives_the_same_images(tmp_path, ready):
     deep = tmp_path / "deep" / "down"
     deep.mkdir(parents=True)
     windows = zip_folder(flat, deep / "any.zip", prefix="a\\b\\")
+    tarred = tmp_path / "images.tar"
+    with tarfile.open(tarred, "w") as archive:
+        archive.add(flat, "./faces")
 
     expected = ready(flat)
     assert expected.images.shape == (4, 3, 8, 8)
@@ -96,11 +102,12 @@ def test_every_kind_of_source_gives_the_same_images(tmp_path, ready):
     assert expected.attributes.shape == (4, 0)
     assert expected.partition.tolist() == [-1] * 4
     small = zip_folder(flat, tmp_path / "small.zip", compression=zipfile.ZIP_DEFLATED)
-    for source in (flat.parent, tree, official, official.parent, windows, deep.parent, str(deep), small):
+    for source in (flat.parent, tree, official, official.parent, windows, deep.parent, str(deep), small, tarred):
         np.testing.assert_array_equal(ready(source).images, expected.images)
     assert ready(tree).names[0] == "class0/000001.png"
     assert ready(official.parent).names[0] == "img_align_celeba/000001.png"
     assert ready(windows).names[0] == "a/b/000001.png"
+    assert ready(tarred).names[0] == "faces/000001.png"
     assert not list(deep.glob("*.png"))  # no zip was extracted
 
 
@@ -116,59 +123,59 @@ def test_litter_and_loops_do_not_count(tmp_path, ready):
         assert ready(source).skipped == []
 
 
-def test_max_images_takes_the_first_by_name(tmp_path, ready):
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("tif", "TIFF"), ("gif", "GIF"), ("jfif", "JPEG"), ("jpe", "JPEG"), ("pbm", "PPM")]
+)
+def test_other_suffixes_and_kinds_are_read(tmp_path, ready, suffix, kind):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    frames = [Image.fromarray(picture(8, 8, seed=i)) for i in range(3)]
+    for i in range(3):
+        more = {"save_all": True, "append_images": frames} if kind in ("GIF", "TIFF") else {}
+        frames[i].convert("1" if suffix == "pbm" else "RGB").save(folder / f"{i}.{suffix}", kind, **more)
+    prepared = ready(folder)
+    assert len(prepared) == 3
+    for i in range(3):  # of several frames the first
+        expected = frames[i].convert("1").convert("RGB") if suffix == "pbm" else frames[i]
+        error = np.abs(prepared.images[i].astype(int) - np.asarray(expected).transpose(2, 0, 1))
+        assert error.mean() < {"JPEG": 30, "GIF": 20}.get(kind, 1)
+
+
+def test_what_is_not_taken_is_counted_by_suffix(tmp_path, ready):
+    folder = save_images(tmp_path / "images", 20)
+    for i in range(8):
+        (folder / f"{i}.HEIC").write_bytes(b"a photo")
+    for name in ("IMG_1", "IMG_2", "tree.psd", "README.md", "labels.csv"):
+        (folder / name).write_bytes(b"something")
+    os.mkfifo(folder / "odd.jpg")  # who opened it would wait for ever
+    packed = zip_folder(save_images(tmp_path / "packed", 2), tmp_path / "packed.zip")
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("a.heic", b"a photo")
+    with pytest.warns(
+        UserWarning, match=r"not taken: 8 \.heic, 2 without a suffix, 1 \.jpg, 1 \.psd; images are JPEG"
+    ) as said:
+        assert len(ready(folder)) == 20
+    assert len(said) == 1
+    with pytest.warns(UserWarning, match=r"packed\.zip also holds files that are not taken: 1 \.heic"):
+        assert len(ready(packed)) == 2
+
+
+def test_max_images_of_several_folders_is_a_sample_of_all(tmp_path, ready):
+    for kind in ("cat", "dog", "wild"):
+        save_images(tmp_path / "animals" / kind, 60)
+    some, again = (ready(tmp_path / "animals", max_images=60) for _ in range(2))
+    kinds = [name.partition("/")[0] for name in some.names]
+    assert min(kinds.count(kind) for kind in ("cat", "dog", "wild")) >= 10
+    assert some.names == sorted(some.names) == again.names
+
+
+def test_max_images_of_one_folder_takes_the_first_by_name(tmp_path, ready):
     folder = save_images(tmp_path / "images", 6)
     every, some = ready(folder), ready(folder, max_images=3)
     np.testing.assert_array_equal(some.images, every.images[:3])
     assert some.names == every.names[:3]
     assert some.fingerprint != every.fingerprint
     assert len(ready(folder, max_images=100)) == 6
-
-
-ATTRIBUTES = "4\nMale Smiling \n000001.png  1 -1\n000003.png -1  1\n999999.png  1  1\n"
-PARTITION = "000001.png 0\n000002.png 1\n000003.png 2\n"
-
-
-KAGGLE = {
-    "list_attr_celeba.csv": "image_id,Male,Smiling\n000001.png,1,-1\n000003.png,-1,1\n",
-    "list_eval_partition.csv": "image_id,partition\n000001.png,0\n000002.png,1\n000003.png,2\n",
-}
-
-
-OFFICIAL = {"list_attr_celeba.txt": ATTRIBUTES, "list_eval_partition.txt": PARTITION}
-
-
-@pytest.mark.parametrize("lists", [OFFICIAL, KAGGLE], ids=["official", "kaggle"])
-@pytest.mark.parametrize("place", ["folder", "above", "beside the zip", "in the zip", "in a folder with the zip"])
-def test_lists_are_found_and_matched_by_file_name(tmp_path, ready, place, lists):
-    images = save_images(tmp_path / "celeba" / "img_align_celeba", 4)
-    base = images.parent
-    for name, text in lists.items():
-        (base / name).write_text(text)
-    source = {"folder": base, "above": images}.get(place)
-    if source is None:
-        source = base / "some.zip"
-        zip_folder(base if place == "in the zip" else images, source)
-        shutil.rmtree(images)
-        if place == "in the zip":
-            source = source.rename(tmp_path / "alone.zip")
-        elif place == "in a folder with the zip":
-            source = base
-    prepared = ready(source)
-    assert prepared.attribute_names == ["Male", "Smiling"]
-    assert prepared.attributes.tolist() == [[1, -1], [0, 0], [-1, 1], [0, 0]]  # 0: no row
-    assert prepared.partition.tolist() == [0, 1, 2, -1]
-    assert prepared.attributes.dtype == prepared.partition.dtype == np.int8
-
-
-def test_a_damaged_list_is_an_error(tmp_path, ready):
-    folder = save_images(tmp_path / "images", 3)
-    (folder / "list_attr_celeba.txt").write_text(ATTRIBUTES[: ATTRIBUTES.index("  1\n999")] + "\n")  # cut short
-    with pytest.raises(ValueError, match=r"list_attr_celeba is damaged: the row of 000003.png should hold 2 of -1/1"):
-        ready(folder)
-    (folder / "list_attr_celeba.txt").write_text("<!DOCTYPE html><title>Quota exceeded</title>")
-    with pytest.raises(ValueError, match=r"list_attr_celeba is damaged: it is a web page.*quota"):
-        ready(folder)
 
 
 def bomb():
@@ -207,8 +214,8 @@ def test_bad_images_are_skipped_named_and_counted(tmp_path, ready):
     for name, reason in {
         "000010a.png": "truncated|broken",
         "000020a.jpg": "empty",
-        "000030a.png": "exceeds limit",
-        "000040a.ppm": "exceeds limit",
+        "000030a.png": "50000x50000 pixels take 7152 MB of memory, more than 1024",
+        "000040a.ppm": "truncated",
         "000050a.jpg": "not a JPEG",
         "000060a.png": "900x1 pixels: too oblong",
         "000070a.png": "No such file",
@@ -246,8 +253,8 @@ def test_members_are_found_behind_headers_of_any_length(tmp_path, ready):
 
 def test_a_zip_that_goes_away_on_the_way_cannot_be_read(tmp_path, ready, monkeypatch):
     packed = zip_folder(save_images(tmp_path / "images", 30), tmp_path / "images.zip")
-    read_labels = files.read_labels
-    monkeypatch.setattr(files, "read_labels", lambda *lists: (packed.unlink(), read_labels(*lists))[1])
+    read_labels = lists.read_labels
+    monkeypatch.setattr(lists, "read_labels", lambda *lists: (packed.unlink(), read_labels(*lists))[1])
     with pytest.raises(ValueError, match=r"images\.zip cannot be read any more: No such file"):
         ready(packed)
 
@@ -267,9 +274,9 @@ def test_a_source_that_holds_nothing_says_so(tmp_path, ready):
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "notes.txt").write_text("no image")
-    with pytest.raises(ValueError, match=r"empty holds no images \(\.jpg \.jpeg \.png .*at least two"):
+    with pytest.raises(ValueError, match=r"empty holds no images \(JPEG, PNG, .*at least two"):
         ready(empty)
-    with pytest.raises(ValueError, match=r"empty\.zip holds no images \(\.jpg"):
+    with pytest.raises(ValueError, match=r"empty\.zip holds no images \(JPEG"):
         ready(zip_folder(empty, tmp_path / "empty.zip"))
     one = save_images(tmp_path / "one", 1)
     with pytest.raises(ValueError, match="one holds only one image"):
@@ -279,7 +286,7 @@ def test_a_source_that_holds_nothing_says_so(tmp_path, ready):
         ready(one)
     for name in ("a.zip", "b.zip"):
         zip_folder(one, empty / name)
-    with pytest.raises(ValueError, match=r"holds 2 zips \(a\.zip, b\.zip\): name one"):
+    with pytest.raises(ValueError, match=r"holds 2 archives \(a\.zip, b\.zip\): name one"):
         ready(empty)
     with pytest.raises(ValueError, match="max_images=1: "):
         ready(save_images(tmp_path / "two", 2), max_images=1)
@@ -290,8 +297,11 @@ def test_a_source_that_holds_nothing_says_so(tmp_path, ready):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda whole: whole[: len(whole) // 2], r"not a zip, or one cut short \(File is not a zip file\)"),
-        (lambda whole: b"7z\xbc\xaf", r"not a zip, or one cut short"),
+        (lambda whole: whole[: len(whole) // 2], r"is a zip that was cut short \(File is not a zip file\): download"),
+        (lambda whole: b"any text", r"is not a zip or a tar, or one cut short .*: see whether"),
+        (lambda whole: b"7z\xbc\xaf\x27\x1c" + bytes(90), r"is a 7z archive, not a zip or a tar: unpack it"),
+        (lambda whole: b"PAR1" + bytes(90) + b"PAR1", r"is a parquet table, not .*: write its images as files"),
+        (lambda whole: gzip.compress(whole), r"is packed with gzip, not .*: unpack it"),
         (lambda whole: b"<!DOCTYPE html><html>Quota exceeded", r"a web page, .*quota.*data/README\.md"),
     ],
 )
