@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # imported where it is used: whoever only writes a small file
     import torch
 
 
+LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch's own magic number, pickled
+
+
 class CheckpointError(ValueError):
     """A checkpoint that cannot be read, or that belongs to another set-up; the message says which and what to do."""
 
@@ -67,23 +70,38 @@ def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], Any]) ->
 def load(path: str | Path, device: "str | torch.device" = "cpu") -> dict[str, Any]:
     """Read the parts that `save` wrote, tensors on `device`: name → state.
 
-    Raises `FileNotFoundError`, or `CheckpointError` for a file that was cut short or that carries code: only tensors
-    and plain values are ever read (`weights_only=True`), so a checkpoint from a stranger can do no harm.
+    PyTorch's format from before 1.6 is read as well. Raises `FileNotFoundError`, or `CheckpointError` for a file that
+    is something else, was cut short, fails its checksums or carries code: only tensors and plain values are ever read
+    (`weights_only=True`), so a checkpoint from a stranger can do no harm.
     """
     import torch
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train first, or give the path of a checkpoint.pt")
-    damaged = f"{path} is damaged or cut short: delete it, or put back a copy"
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(damaged)
+    best = path.with_name("best.pt")
+    copies = f"put a copy in its place, {best} for instance" if best.is_file() and best != path else "put back a copy"
+    damaged = f"{path} is damaged or cut short: {copies}, or rename it to begin anew"
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:  # PyTorch itself doesn't ask for the checksums
+                    raise CheckpointError(damaged)
+        elif not _begins_with(path, LEGACY):
+            cut = _begins_with(path, b"PK") or path.stat().st_size < 2
+            raise CheckpointError(damaged if cut else f"{path} is no checkpoint: see whether it is the file you meant")
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
-    except (RuntimeError, EOFError, OSError, KeyError) as error:
+    except (RuntimeError, EOFError, OSError, LookupError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, CheckpointError):
+            raise
         raise CheckpointError(damaged) from error
+
+
+def _begins_with(path: Path, beginning: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(beginning)) == beginning
 
 
 def random_states() -> dict[str, Any]:

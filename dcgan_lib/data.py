@@ -43,9 +43,19 @@ class ImageSet:
         return len(self.images)
 
     def rows(self, hold_out: bool = False) -> np.ndarray:
-        """Which images to train on, as indices: all, or with `hold_out` all but those of `test_rows`."""
+        """Which images to train on, as indices: all, or with `hold_out` all but those of `test_rows`.
+
+        `ValueError` where `hold_out` would leave none on one of the two sides.
+        """
         everything = np.arange(len(self))
-        return np.setdiff1d(everything, self.test_rows(), assume_unique=True) if hold_out else everything
+        if not hold_out:
+            return everything
+        test = self.test_rows()
+        if len(test) in (0, len(self)):
+            side = "none is held out" if len(test) == 0 else "all are in the official test split"
+            advice = "set hold_out: False, or give more images"
+            raise ValueError(f"{self.source} has {len(self)} images, of which {side}: {advice}")
+        return np.setdiff1d(everything, test, assume_unique=True)
 
     def test_rows(self) -> np.ndarray:
         """The official test split, as indices; where a list names none, every tenth image."""

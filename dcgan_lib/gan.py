@@ -67,6 +67,7 @@ class GAN:
         self.discriminator = discriminator.to(self.device, memory_format=layout)
         self.averaged = copy.deepcopy(self.generator) if config.average_half_life else None
         self.measured_at: int | None = None  # the step for which the averaged generator's statistics stand
+        self.generator.register_load_state_dict_post_hook(self._follow)
 
         adam = {"betas": (config.beta1, config.beta2), "fused": self.device.type in {"cpu", "cuda"}}
         adam["capturable"] = self.device.type == "cuda" and config.cuda_graphs  # its count of steps on the GPU
@@ -97,6 +98,12 @@ class GAN:
         with self._autocast():
             logits = self.discriminator(augment(images, self.random) if self.config.augment else images)
         return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+    def _follow(self, generator: nn.Module, _: Any) -> None:
+        """Let the averaged generator begin anew from weights that were put into G: `sample` then draws with them."""
+        if self.averaged and generator is self.generator:  # and not a copy of it
+            self.averaged.load_state_dict(generator.state_dict())
+            self.measured_at = self.step  # BatchNorm's statistics came with the weights
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half_precision)
@@ -176,20 +183,36 @@ class GAN:
         return parts | ({"averaged": self.averaged} if self.averaged else {})
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as tensors and plain values."""
+        """Everything that the next step depends on, as tensors and plain values; the averaged generator can draw."""
+        if self.averaged and self.measured_at != self.step:
+            self.fit_statistics()
         states = {name: part.state_dict() for name, part in self._parts().items()}
         noise = {"fixed": self.fixed_noise, "random": self.random.get_state(), "device": self.device.type}
         return states | {"step": self.step, "noise": noise}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back a state of the same Config; on another kind of device the noise goes on from a fresh stream."""
-        for name, part in self._parts().items():
-            values = state[name]
-            if isinstance(part, torch.optim.Optimizer):  # how it computes is for this device, not the checkpoint's
-                own = {option: part.defaults[option] for option in ("fused", "capturable")}
-                values = values | {"param_groups": [group | own for group in values["param_groups"]]}
-            part.load_state_dict(values)
-        self.step, self.measured_at = state["step"], None
+        """Put back a state of the same Config; on another kind of device the noise goes on from a fresh stream.
+
+        Learning rates and Adam's other settings are those of this GAN's Config. `checkpoint.CheckpointError` for a
+        state that doesn't fit; everything then stays as it was.
+        """
+        before = copy.deepcopy({name: part.state_dict() for name, part in self._parts().items()})
+        try:
+            for name, part in self._parts().items():
+                values = state[name]
+                if isinstance(part, torch.optim.Optimizer):
+                    groups = zip(part.param_groups, values["param_groups"], strict=True)
+                    ours = [{k: v for k, v in own.items() if k != "params"} for own in part.param_groups]
+                    kept = [{"params": theirs["params"], **own} for own, (_, theirs) in zip(ours, groups, strict=True)]
+                    values = values | {"param_groups": kept}
+                part.load_state_dict(values)
+        except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+            for name, part in self._parts().items():
+                part.load_state_dict(before[name])
+            reason = " ".join(str(error).split())[:150]
+            raise checkpoint.CheckpointError(f"the state doesn't fit this GAN's networks: {reason}") from error
+        self.step = state["step"]
+        self.measured_at = None  # a checkpoint of before version 0.6 has the statistics of an earlier step
         self.fixed_noise = state["noise"]["fixed"].to(self.device)
         if state["noise"]["device"] == self.device.type:
             self.random.set_state(state["noise"]["random"].cpu())
@@ -229,6 +252,8 @@ class GAN:
         settings = {name: value for name, value in modernise(state["config"]).items() if name not in RETIRED}
         gan = cls(Config.from_dict(settings | {"device": device}))
         gan.load_state_dict(state["gan"])
+        if gan.averaged:
+            gan.fit_statistics()  # so that `averaged` draws as `sample` does, from an older checkpoint too
         return gan
 
 

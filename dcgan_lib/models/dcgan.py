@@ -41,9 +41,10 @@ class Generator(nn.Module):
         self.main = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        if z.numel() != len(z) * self.latent_dim:
-            raise ValueError(f"z has shape {tuple(z.shape)}: this generator takes (N, {self.latent_dim})")
-        return self.main(z.reshape(len(z), self.latent_dim, 1, 1))
+        z = z.flatten(1)
+        if z.shape[1] != self.latent_dim:  # asks nothing of N, which stays free when the network is exported
+            raise ValueError(f"z has {z.shape[1]} numbers: this generator takes (N, {self.latent_dim})")
+        return self.main(z[:, :, None, None])
 
 
 class Discriminator(nn.Module):
@@ -65,7 +66,7 @@ class Discriminator(nn.Module):
         slope: float = 0.2,
     ) -> None:
         super().__init__()
-        self.input_shape = (channels, image_size, image_size)
+        self.input_shape = [channels, image_size, image_size]
         widths = block_widths(image_size, width)[::-1]
         # No BatchNorm at the input: the statistics of the images themselves are what D must judge.
         layers = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1, bias=False), nn.LeakyReLU(slope, inplace=True)]
@@ -80,8 +81,9 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         if images.shape[1:] != self.input_shape:
-            expected = f"(N, {', '.join(map(str, self.input_shape))})"
-            raise ValueError(f"images have shape {tuple(images.shape)}: this discriminator takes {expected}")
+            raise ValueError(
+                f"images have shape {tuple(images.shape)}: this discriminator takes (N, *{self.input_shape})"
+            )
         return self.main(images).flatten()
 
 
