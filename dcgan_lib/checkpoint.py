@@ -79,29 +79,22 @@ def load(path: str | Path, device: "str | torch.device" = "cpu") -> dict[str, An
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train first, or give the path of a checkpoint.pt")
+    with path.open("rb") as file:
+        head = file.read(len(LEGACY))
+    if len(head) > 1 and not head.startswith((b"PK", LEGACY)):
+        raise CheckpointError(f"{path} is no checkpoint: see whether it is the file you meant")
     best = path.with_name("best.pt")
     copies = f"put a copy in its place, {best} for instance" if best.is_file() and best != path else "put back a copy"
-    damaged = f"{path} is damaged or cut short: {copies}, or rename it to begin anew"
     try:
-        if zipfile.is_zipfile(path):
+        if head != LEGACY:
             with zipfile.ZipFile(path) as archive:
-                if archive.testzip() is not None:  # PyTorch itself doesn't ask for the checksums
-                    raise CheckpointError(damaged)
-        elif not _begins_with(path, LEGACY):
-            cut = _begins_with(path, b"PK") or path.stat().st_size < 2
-            raise CheckpointError(damaged if cut else f"{path} is no checkpoint: see whether it is the file you meant")
+                if archive.testzip():  # PyTorch itself doesn't ask for the checksums
+                    raise zipfile.BadZipFile
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(damaged) from error
-
-
-def _begins_with(path: Path, beginning: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(beginning)) == beginning
+        raise CheckpointError(f"{path} is damaged or cut short: {copies}, or rename it to begin anew") from error
 
 
 def random_states() -> dict[str, Any]:

@@ -43,19 +43,15 @@ class ImageSet:
         return len(self.images)
 
     def rows(self, hold_out: bool = False) -> np.ndarray:
-        """Which images to train on, as indices: all, or with `hold_out` all but those of `test_rows`.
-
-        `ValueError` where `hold_out` would leave none on one of the two sides.
-        """
+        """Indices of the images to train on: all, or with `hold_out` all but `test_rows`; neither may be empty."""
         everything = np.arange(len(self))
         if not hold_out:
             return everything
-        test = self.test_rows()
-        if len(test) in (0, len(self)):
-            side = "none is held out" if len(test) == 0 else "all are in the official test split"
-            advice = "set hold_out: False, or give more images"
-            raise ValueError(f"{self.source} has {len(self)} images, of which {side}: {advice}")
-        return np.setdiff1d(everything, test, assume_unique=True)
+        rows = np.setdiff1d(everything, self.test_rows(), assume_unique=True)
+        if len(rows) in (0, len(self)):
+            side = "all are in the official test split" if len(rows) == 0 else "none is held out"
+            raise ValueError(f"of the {len(self)} images in {self.source} {side}: set hold_out: False, or give more")
+        return rows
 
     def test_rows(self) -> np.ndarray:
         """The official test split, as indices; where a list names none, every tenth image."""
@@ -108,12 +104,11 @@ def prepare(
 
     source: CelebA's zip, any zip or tar, a folder that holds one, or any tree of images (JPEG, PNG, WebP, BMP, PPM,
     GIF, TIFF, AVIF; of several frames the first). max_images: so many of them, the first by name, or a sample of all
-    where they lie in several folders; 0: all. workers: threads, by default one a core, at most 8.
-    progress: wraps an iterable, given total=, desc= and unit= as tqdm is.
+    where they lie in several folders; 0: all. progress: wraps an iterable, given total=, desc= and unit= as tqdm is.
+    workers: threads, by default one a core, at most 8.
 
-    Warns of files that are no images, and of unreadable images, which are left out and named in `skipped`. Raises
-    `FileNotFoundError` where the source is not found, `ValueError` where it cannot be used or above 5 % of it is
-    unreadable, `OSError` where the cache cannot be written.
+    Warns of files that are not taken and of unreadable images, which `skipped` names. Raises `FileNotFoundError` where
+    there is no source, `ValueError` where it is unfit or 5 % unreadable, `OSError` where the cache can't be written.
     """
     if channels not in (1, 3) or image_size < 1 or max_images < 0 or max_images == 1:
         raise ValueError(
@@ -214,7 +209,7 @@ def _load(folder: Path, source: str = "") -> ImageSet | None:
 
 def _key(found: files.Source) -> str:
     """What goes in, wherever it lies: the listing holds no path of the source itself."""
-    # 2: since version 0.6 rows are matched by the name without its suffix, so caches with lists are made anew.
+    # 2: since version 0.6 rows match without regard to suffixes, so caches with lists are made anew.
     digests = {stem: hashlib.sha256(b"2" + data).hexdigest() for stem, data in found.lists.items()}
     what = [FORMAT, found.names, found.stamps, digests]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

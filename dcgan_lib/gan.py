@@ -103,7 +103,7 @@ class GAN:
         """Let the averaged generator begin anew from weights that were put into G: `sample` then draws with them."""
         if self.averaged and generator is self.generator:  # and not a copy of it
             self.averaged.load_state_dict(generator.state_dict())
-            self.measured_at = self.step  # BatchNorm's statistics came with the weights
+            self.measured_at = self.step  # with BatchNorm's statistics
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half_precision)
@@ -193,26 +193,22 @@ class GAN:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back a state of the same Config; on another kind of device the noise goes on from a fresh stream.
 
-        Learning rates and Adam's other settings are those of this GAN's Config. `checkpoint.CheckpointError` for a
-        state that doesn't fit; everything then stays as it was.
+        Adam's settings are those of this GAN. `checkpoint.CheckpointError` for what doesn't fit, and nothing changes.
         """
         before = copy.deepcopy({name: part.state_dict() for name, part in self._parts().items()})
         try:
             for name, part in self._parts().items():
                 values = state[name]
-                if isinstance(part, torch.optim.Optimizer):
-                    groups = zip(part.param_groups, values["param_groups"], strict=True)
-                    ours = [{k: v for k, v in own.items() if k != "params"} for own in part.param_groups]
-                    kept = [{"params": theirs["params"], **own} for own, (_, theirs) in zip(ours, groups, strict=True)]
-                    values = values | {"param_groups": kept}
+                if isinstance(part, torch.optim.Optimizer):  # rates, and how it computes, are this GAN's
+                    pairs = zip(part.param_groups, values["param_groups"], strict=True)
+                    values = values | {"param_groups": [own | {"params": group["params"]} for own, group in pairs]}
                 part.load_state_dict(values)
         except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
             for name, part in self._parts().items():
                 part.load_state_dict(before[name])
             reason = " ".join(str(error).split())[:150]
             raise checkpoint.CheckpointError(f"the state doesn't fit this GAN's networks: {reason}") from error
-        self.step = state["step"]
-        self.measured_at = None  # a checkpoint of before version 0.6 has the statistics of an earlier step
+        self.step, self.measured_at = state["step"], None  # before version 0.6 statistics were of an earlier step
         self.fixed_noise = state["noise"]["fixed"].to(self.device)
         if state["noise"]["device"] == self.device.type:
             self.random.set_state(state["noise"]["random"].cpu())

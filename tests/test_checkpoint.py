@@ -64,8 +64,29 @@ def test_cut_short(tmp_path, keep):
     path = tmp_path / "c.pt"
     checkpoint.save(path, data=torch.zeros(1000))
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(checkpoint.CheckpointError, match=r"c\.pt is damaged or cut short: delete it"):
+    with pytest.raises(checkpoint.CheckpointError, match=r"c\.pt is damaged or cut short: put back a copy, or re"):
         checkpoint.load(path)
+
+
+def test_a_damaged_byte_is_found_and_the_best_checkpoint_offered(tmp_path):
+    checkpoint.save(tmp_path / "c.pt", data=torch.zeros(1000))
+    content = bytearray((tmp_path / "c.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "c.pt").write_bytes(content)
+    checkpoint.save(tmp_path / "best.pt", data=torch.zeros(1))
+    with pytest.raises(checkpoint.CheckpointError, match=r"put a copy in its place, .*best\.pt for instance"):
+        checkpoint.load(tmp_path / "c.pt")
+
+
+def test_the_format_of_before_pytorch_1_6_is_read(tmp_path):
+    torch.save({"weight": torch.ones(3)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert checkpoint.load(tmp_path / "old.pth")["weight"].tolist() == [1, 1, 1]
+
+
+def test_another_kind_of_file_is_not_called_damaged(tmp_path):
+    (tmp_path / "notes.txt").write_text("not weights")
+    with pytest.raises(checkpoint.CheckpointError, match=r"notes\.txt is no checkpoint: see whether it is the file"):
+        checkpoint.load(tmp_path / "notes.txt")
 
 
 class Payload:

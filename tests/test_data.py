@@ -93,7 +93,7 @@ def test_damaged_cache_is_rebuilt_with_a_word(tmp_path, ready, damage):
 
 def test_images_are_prepared_without_waiting_for_torch(tmp_path):
     """A launcher does it before the kernel, which imports torch, has begun."""
-    save_images(tmp_path / "images", 3)
+    save_images(tmp_path / "images", 10)
     code = f"""
 import sys
 from dcgan_lib.data import prepare
@@ -101,7 +101,7 @@ prepared = prepare({str(tmp_path / "images")!r}, 8, cache={str(tmp_path / "cache
 print(len(prepared), len(prepared.rows(hold_out=True)), "torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["3", "3", "False"]
+    assert done.stdout.split() == ["10", "9", "False"]
 
 
 def test_interrupted_build_leaves_nothing(tmp_path, ready):
@@ -307,3 +307,14 @@ def test_what_is_held_out_is_the_official_test_split_or_else_every_tenth_image(i
     assert split.test_rows().tolist() == expected
     assert split.rows(hold_out=True).tolist() == [i for i in range(24) if i not in expected]
     assert split.rows().tolist() == list(range(24))
+
+
+@pytest.mark.parametrize(
+    ("partition", "says"), [([-1] * 9, "none is held out"), ([2] * 12, "all are in the official test split")]
+)
+def test_a_split_with_an_empty_side_is_told_with_what_to_do(images, partition, says):
+    count = len(partition)
+    split = dataclasses.replace(images, images=images.images[:count], partition=np.array(partition, np.int8))
+    assert len(split.rows()) == count
+    with pytest.raises(ValueError, match=rf"of the {count} images in memory {says}: set hold_out: False"):
+        split.rows(hold_out=True)

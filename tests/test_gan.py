@@ -8,8 +8,9 @@ import torch
 from dcgan_lib.checkpoint import CheckpointError
 from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.config import CHOICES, Config
+from dcgan_lib.data import epoch_order
 from dcgan_lib.gan import GAN
-from dcgan_lib.train import fit
+from dcgan_lib.train import fit, train_step
 
 
 def test_sampling_is_repeatable_and_leaves_the_statistics_alone(tiny, images):
@@ -206,3 +207,51 @@ def test_auto_precision_is_one_that_the_device_computes_natively():
     assert choose_precision("bf16", device) == "bf16"
     native = "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
     assert choose_precision("auto", device) == native
+
+
+def trained(config, images, steps=6):
+    gan = GAN(config)
+    for indices, _ in epoch_order(len(images), 4, seed=0, epoch=0) * 2:
+        real = images.batch(indices, "cpu")
+        train_step(gan, real, gan.noise(len(real)))
+        if gan.averaged:
+            gan.update_average(len(real))
+        if gan.step == 2:
+            gan.sample()  # the newest grid: its statistics are of this step
+        if gan.step == steps:
+            return gan
+
+
+def test_the_averaged_generator_draws_what_sample_draws_as_soon_as_it_is_saved_or_loaded(tiny, images, tmp_path):
+    gan = trained(tiny.replace(average_half_life=20), images)
+    gan.save(tmp_path / "checkpoint.pt")
+    z = torch.randn(8, 10, generator=torch.Generator().manual_seed(1))
+    for each in (gan, GAN.load(tmp_path / "checkpoint.pt", "cpu")):
+        with torch.no_grad():
+            direct = each.averaged.eval()(z)
+        torch.testing.assert_close(direct, each.sample(z))
+
+
+def test_weights_put_into_the_generator_are_those_that_sample_draws_with(tiny, images):
+    other = trained(tiny, images)
+    gan = trained(tiny.replace(average_half_life=20, seed=5), images)
+    drawn = copy.deepcopy(gan.generator)
+    drawn.load_state_dict(other.generator.state_dict())  # a copy's business is its own
+    z = torch.randn(8, 10, generator=torch.Generator().manual_seed(1))
+    assert not torch.allclose(gan.sample(z), other.sample(z))
+    gan.generator.load_state_dict(other.generator.state_dict())
+    torch.testing.assert_close(gan.sample(z), other.sample(z))
+
+
+def test_a_state_that_does_not_fit_changes_nothing_and_rates_are_the_configs(tiny, images):
+    gan = trained(tiny, images)
+    before = copy.deepcopy(gan.state_dict())
+    wider = trained(tiny.replace(discriminator_width=16), images).state_dict()
+    for state in (wider, {k: v for k, v in before.items() if k != "optimizer_d"}, before | {"generator": 3}):
+        with pytest.raises(CheckpointError, match="the state doesn't fit this GAN's networks: "):
+            gan.load_state_dict(state)
+        for name, weight in gan.discriminator.state_dict().items():
+            assert torch.equal(weight, before["discriminator"][name])
+    slower = GAN(tiny.replace(learning_rate_g=1e-5))
+    slower.load_state_dict(before)
+    assert [group["lr"] for group in slower.optimizer_g.param_groups] == [1e-5]

@@ -408,11 +408,11 @@ gan = GAN(config)
 if (folder / "checkpoint.pt").exists():
     gan.resume(folder / "checkpoint.pt", images)
 original = gan.noise
-def noise(count):
-    if gan.step == kill_at:
+def noise(count, *random):
+    if gan.step == kill_at and not random:  # a step's own, not that of a measurement
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)
-    return original(count)
+    return original(count, *random)
 gan.noise = noise
 for report in fit(gan, images):
     torch.rand(1)  # the loop's body may draw from the global source: that goes on exactly as well

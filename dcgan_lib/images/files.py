@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import stat
 import zipfile
 from collections import Counter
@@ -18,6 +19,7 @@ SUFFIXES += (".ppm", ".pgm", ".pbm", ".pnm")
 KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF and PPM"
 ARCHIVES = (".zip", ".tar")
 COMPANIONS = {".txt", ".csv", ".json", ".md", ".xml", ".yaml", ".yml", ".html", ".log", ".mat", ".py"}  # pass unsaid
+OWN_CACHE = re.compile(r"\d+x\d+x[13]-[0-9a-f]{16}")  # a folder of `prepare`'s
 CELEBA_ZIP = "img_align_celeba.zip"
 MOST_BYTES = 1 << 29  # of one image file: an archive may promise more than memory holds
 
@@ -158,7 +160,7 @@ def _walk(folder: Path) -> tuple[Source, list[Path]]:
 
 
 def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+    return name.startswith(".") or name == "__MACOSX" or OWN_CACHE.fullmatch(name) is not None
 
 
 def _raise(error: OSError) -> NoReturn:

@@ -80,10 +80,9 @@ class Discriminator(nn.Module):
         self.main = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[1:] != self.input_shape:
-            raise ValueError(
-                f"images have shape {tuple(images.shape)}: this discriminator takes (N, *{self.input_shape})"
-            )
+        if list(images.shape[1:]) != self.input_shape:
+            given = list(images.shape[1:])
+            raise ValueError(f"an image has shape {given}: this discriminator takes {self.input_shape}")
         return self.main(images).flatten()
 
 
