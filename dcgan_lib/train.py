@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dcgan_lib.compute.cuda_graph import GraphedStep
-from dcgan_lib.compute.device import keep_freed_memory
+from dcgan_lib.compute.device import tune_cpu
 from dcgan_lib.compute.gpu_batches import BatchLoader
 from dcgan_lib.compute.interrupts import stop_requests
 from dcgan_lib.config import Config
@@ -146,7 +146,7 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
     per_epoch = config.steps_per_epoch(len(rows))
     total = per_epoch * config.epochs
     if gan.device.type == "cpu":
-        keep_freed_memory()
+        tune_cpu()
     torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
     loader, measured_step = BatchLoader(images, gan.device), GraphedStep(lambda *given: measure(gan, step(*given)), gan)
     pending: list[Tensor] = []

@@ -359,7 +359,7 @@ def test_weights_that_break_in_the_last_update_are_not_drawn_with_measured_or_sa
     assert not any((reports[-1].sample_due, reports[-1].checkpoint_due, reports[-1].evaluation_due))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_request_finishes_the_step_and_can_be_gone_on_from(tiny, images, tmp_path, number):
     whole = GAN(tiny)
     run_to_the_end(whole, images)
@@ -378,6 +378,17 @@ def test_a_stop_request_finishes_the_step_and_can_be_gone_on_from(tiny, images, 
     assert resumed.step == 3
     run_to_the_end(resumed, images)
     assert same(weights(whole), weights(resumed))
+
+
+def test_nohup_is_respected(tiny, images):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
+    try:
+        for report in fit(GAN(tiny), images):
+            if report.step == 2:
+                os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (report.step, report.interrupted) == (12, False)
 
 
 def test_a_stop_request_before_the_last_step_leaves_the_run_finished(tiny, images):

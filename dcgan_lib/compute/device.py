@@ -5,6 +5,8 @@ import sys
 
 import torch
 
+from dcgan_lib.compute.limits import share_cores
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
@@ -32,6 +34,12 @@ def choose_precision(name: str, device: torch.device) -> str:
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         native = device.type == "cpu" and supported()
     return "bf16" if native else "fp32"
+
+
+def tune_cpu() -> None:
+    """What makes training on a CPU faster, for the rest of the process; the results stay the same."""
+    keep_freed_memory()
+    share_cores()
 
 
 def keep_freed_memory() -> None:

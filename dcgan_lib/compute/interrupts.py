@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM, a scheduler's way to say it, as a request that is met when there is nothing half done."""
+"""Ctrl-C, a scheduler's SIGTERM and a closed terminal, as a request that is met when there is nothing half done."""
 
 import contextlib
 import signal
@@ -6,10 +6,17 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+#: SIGHUP, which Windows hasn't got, comes when a terminal is closed; `nohup` has it ignored, and that is kept.
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def _asked(number: int) -> bool:
+    return number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) is not signal.SIG_IGN
+
 
 @contextlib.contextmanager
 def stop_requests(stop: threading.Event) -> Iterator[None]:
-    """Have SIGINT and SIGTERM set `stop`; a second one does what it would have done without this.
+    """Have SIGINT, SIGTERM and SIGHUP set `stop`; a second one does what it would have done without this.
 
     A step that is broken off has updated D and not G: nothing that could be saved, or resumed exactly.
     """
@@ -17,7 +24,7 @@ def stop_requests(stop: threading.Event) -> Iterator[None]:
         yield  # signals reach the main thread only
         return
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING) if _asked(number)}
     before = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
 
     def put_back() -> None:
@@ -34,6 +41,12 @@ def stop_requests(stop: threading.Event) -> Iterator[None]:
         yield
     finally:
         put_back()
+
+
+def stop_like_ctrl_c() -> None:
+    """Have SIGTERM and SIGHUP do what Ctrl-C does."""
+    for number in filter(_asked, ENDING):
+        signal.signal(number, stop_once)
 
 
 def stop_once(number: int, frame: Any) -> NoReturn:

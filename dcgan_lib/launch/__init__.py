@@ -6,7 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "training": ["train_run"],
-        "notebook": ["choose_run", "claim", "run_notebook"],
+        "folders": ["choose_run", "claim", "run_folder"],
+        "notebook": ["run_notebook"],
         "sweep_file": ["SweepRun", "read_sweep"],
         "sweep": ["run_sweep"],
     },

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
@@ -34,6 +36,21 @@ def claim(folder: Path, wait: float = 10, name: str = TRAINER) -> Iterator[None]
         raise FolderTaken(f"{folder} is being trained by another process: {advice}") from None
     with lock:
         yield
+
+
+def as_word(value: Any) -> str:
+    """A value as a folder's name or a tag can hold it: what suits none becomes "-", and the last 40 characters stay."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-.")[-40:] or "none"
+
+
+def run_folder(runs: str | Path, name: str) -> Path:
+    """The folder of the run of this name; `ValueError` for what can't be the name of a folder everywhere."""
+    wrong = not name.isprintable() or re.search(r'[/\\:*?"<>|]', name) or name.strip(" .") != name or not name
+    if wrong or len(name.encode()) > 200 or name.startswith("-"):
+        advice = "letters, digits, spaces and -_.,=+ do; no /, \\, : or *, no dot, blank or minus at the ends"
+        raise ValueError(f"{name[:60]!r} can't be the name of a run: {advice}")
+    return Path(runs) / name
 
 
 def is_taken(folder: Path, *names: str) -> bool:

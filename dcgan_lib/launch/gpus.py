@@ -15,10 +15,11 @@ MEMORY = 2 << 30  # bytes for a run on the CPU: at the sizes of configs/cpu.yaml
 def default_jobs(configs: list[Config]) -> int:
     """One run a GPU at a time, or without GPUs one a core that has memory."""
     import joblib
-    import psutil
+
+    from dcgan_lib.compute.limits import memory_bytes
 
     gpus = gpus_for("auto") if any(config.device != "cpu" for config in configs) else []
-    most = len(gpus) or min(joblib.cpu_count(), psutil.virtual_memory().total // MEMORY)
+    most = len(gpus) or min(joblib.cpu_count(), memory_bytes() // MEMORY)
     return max(1, min(len(configs), most))
 
 

@@ -15,10 +15,20 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dcgan_lib.compute.interrupts import stop_once
+from dcgan_lib.compute.interrupts import stop_like_ctrl_c
 from dcgan_lib.config import Config
 from dcgan_lib.data import load_images
-from dcgan_lib.launch.folders import LAUNCHER, TRAINER, FolderTaken, check_folder, choose_run, claim, is_taken
+from dcgan_lib.launch.folders import (
+    LAUNCHER,
+    TRAINER,
+    FolderTaken,
+    as_word,
+    check_folder,
+    choose_run,
+    claim,
+    is_taken,
+    run_folder,
+)
 from dcgan_lib.launch.gpus import check_device
 from dcgan_lib.settings import parse_yaml
 
@@ -129,11 +139,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(given: argparse.Namespace) -> int:
     """Train as a settings file says; returns 0, or 75 where another process trains it, or 130 where it was stopped."""
-    signal.signal(signal.SIGTERM, stop_once)
+    stop_like_ctrl_c()
     if given.with_parent:
         threading.Thread(target=_stop_with_parent, daemon=True).start()
     config = Config.from_file(given.settings).replace(**overrides(given.set))
-    folder = given.runs / (given.run or choose_run(given.runs, config, given.settings.stem))
+    folder = run_folder(given.runs, given.run or choose_run(given.runs, config, as_word(given.settings.stem)))
     try:
         run_notebook(config, folder, given.tag)
     except FolderTaken as error:

@@ -1,7 +1,6 @@
 """`dcgan sweep`: the training notebook once for each of many settings, several at a time."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 from threading import Event
@@ -9,7 +8,7 @@ from typing import Any
 
 import joblib
 
-from dcgan_lib.compute.interrupts import stop_once, stop_requests
+from dcgan_lib.compute.interrupts import stop_like_ctrl_c, stop_requests
 from dcgan_lib.data import ImageSet, load_images
 from dcgan_lib.launch.folders import LAUNCHER, TRAINER, check_folder, is_finished, is_taken
 from dcgan_lib.launch.gpus import check_device, default_jobs
@@ -74,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(given: argparse.Namespace) -> int:
     """Train all runs of a sweep's file; 0 where all are finished, 1 where one failed, 130 where it was stopped."""
-    signal.signal(signal.SIGTERM, stop_once)
+    stop_like_ctrl_c()
     if given.jobs is not None and given.jobs < 1:
         raise ValueError(f"--jobs is {given.jobs}: give 1 or more")
     try:

@@ -2,12 +2,12 @@
 
 import contextlib
 import itertools
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dcgan_lib.config import Config
+from dcgan_lib.launch.folders import as_word
 from dcgan_lib.settings import did_you_mean, read_yaml
 
 #: The words of a sweep's file: what stands at each, and how that is written.
@@ -80,12 +80,6 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
         names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
         runs.append(SweepRun(next(name for name in names if name.casefold() not in taken), config, sweep))
     return runs
-
-
-def as_word(value: Any) -> str:
-    """A value as a folder's name or a tag can hold it: what suits none becomes "-", and the last 40 characters stay."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return re.sub(r"[^\w.+-]+", "-", text).strip("-.")[-40:] or "none"
 
 
 def _misused(sheet: Any) -> list[str]:

@@ -21,6 +21,7 @@ from dcgan_lib.records.log_files import BROKEN, Process, inside
 from dcgan_lib.records.paths import RESUMED
 
 # How the client writes a line of points: a reader who knows it finds a series without parsing megabytes of pictures.
+MOST_PIXELS = 1 << 25  # of a picture in a record
 _POINTS = b'{"obj": {"type": "Log'
 _VALUES = b'], "values": ['
 _END = re.compile(rb'\]\}, "version": (\d{1,18})(?:, "at": [^}]+)?\}\n')
@@ -236,6 +237,9 @@ def _points(line: bytes, kind: str, log: LogFile, offset: int, following: float 
 def to_image(line: bytes, index: int) -> Image.Image:
     """The picture at this index of a line of points; raises nearly anything where its bytes are not one."""
     value = json.loads(line)["obj"]["values"][index]["value"]
-    picture = Image.open(io.BytesIO(base64.b64decode(value["data"])))
+    # Named, since Pillow would start another program for some kinds.
+    picture = Image.open(io.BytesIO(base64.b64decode(value["data"])), formats=("PNG", "JPEG", "WEBP"))
+    if picture.width * picture.height > MOST_PIXELS:
+        raise ValueError(f"a picture of {picture.width}x{picture.height} pixels")
     picture.load()
     return picture

@@ -6,7 +6,16 @@ import pytest
 from helpers.records import write_run
 
 from dcgan_lib.launch import folders
-from dcgan_lib.launch.folders import LAUNCHER, TRAINER, check_folder, choose_run, claim, is_finished, is_taken
+from dcgan_lib.launch.folders import (
+    LAUNCHER,
+    TRAINER,
+    check_folder,
+    choose_run,
+    claim,
+    is_finished,
+    is_taken,
+    run_folder,
+)
 
 
 def put(folder, config, state="finished"):
@@ -82,3 +91,16 @@ def test_a_folder_with_a_run_of_other_settings_or_images_is_refused(tiny, images
     assert refusal(tiny) == "mine was trained on other images than memory holds: bring them back"
     (tmp_path / "config.json").write_text('{"config": {"bata1": 1}}')
     assert refusal(tiny) == f"mine/config.json: unknown setting 'bata1': did you mean 'beta1'?; {advice}"
+
+
+@pytest.mark.parametrize("name", ["mine", "2024-run 5", "a=1,b=2", "faces.v2", "größer", "1e5", "[a]"])
+def test_a_name_is_that_of_a_folder_in_the_folder_of_runs(tmp_path, name):
+    assert run_folder(tmp_path, name) == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../up", "a/b", "a\\b", "C:", "/etc", " a", "a.", ".hidden", "a*", "-n", "a\nb", "x" * 201]
+)
+def test_what_is_no_name_on_some_system_is_told(tmp_path, name):
+    with pytest.raises(ValueError, match=r"can't be the name of a run: letters, digits"):
+        run_folder(tmp_path, name)

@@ -1,17 +1,22 @@
 """Reading records back: whole, broken off, damaged and hostile ones, each written by the real client."""
 
+import base64
 import multiprocessing
 import os
 import re
 import shutil
 import signal
+import struct
+import subprocess
 import time
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.records import GRIDS, LOSS_D, LOSS_G, append, operation, picture, point, write_run
+from PIL import Image
 
 from dcgan_lib.config import Config
 from dcgan_lib.records import writing
@@ -200,6 +205,30 @@ def test_an_upload_that_climbs_out_of_the_record_is_refused(folder, log, tmp_pat
             record.file(name)
     whys = [re.search("lies outside|is missing", problem)[0] for problem in record.problems]
     assert whys == ["lies outside"] * 3 + ["is missing", "lies outside"]
+
+
+def eps(tmp_path):
+    """A picture that Pillow would hand to Ghostscript, a program."""
+    Image.new("RGB", (9, 9)).save(tmp_path / "picture.eps")
+    return (tmp_path / "picture.eps").read_bytes()
+
+
+def huge(tmp_path):
+    """41 bytes that promise 50,000 × 50,000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    size, checksum = struct.pack(">I", 13), struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + size + header + checksum + bytes(4) + b"IDAT"
+
+
+@pytest.mark.parametrize("content", [eps, huge])
+def test_a_picture_starts_no_program_and_fills_no_memory(folder, log, tmp_path, monkeypatch, content):
+    monkeypatch.setattr(subprocess, "check_call", lambda *command: pytest.fail(f"{command} was started"))
+    data = base64.b64encode(content(tmp_path)).decode()
+    values = [{"value": {"data": data, "name": None, "description": None}, "step": 1, "ts": 0.0}]
+    append(log, operation(900, type="LogImages", path=GRIDS.split("/"), values=values))
+    run = load_run(folder)
+    with pytest.raises(ValueError, match="step 1: not an image"):
+        run.image(GRIDS, 1)
 
 
 def test_a_picture_that_is_none_is_passed_over_and_named(folder, log):
