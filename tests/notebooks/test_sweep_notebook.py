@@ -55,7 +55,7 @@ def test_two_sweeps_at_once_never_share_a_run_and_both_see_all_finished(whole):
 
 def test_a_run_that_fails_stops_no_other_and_its_cell_is_named(whole):
     runs, [(_, out, _), _] = whole
-    assert re.search(r"whole-seed=5 failed: CheckpointError: .* is damaged or cut short: put back a copy, or .*\n", out)
+    assert re.search(r"whole-seed=5 failed: CheckpointError: .* is no checkpoint: see whether .*\n", out)
     cell, source = re.search(r"in cell \[(\d+)\], '(.*)'; .*whole-seed=5/notebook.ipynb", out).groups()
     executed = json.loads((runs / "whole-seed=5/notebook.ipynb").read_text(encoding="utf-8"))
     [failed] = [each for each in executed["cells"] if each["metadata"].get("papermill", {}).get("exception")]
