@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+NUMBER = "dcgan_lib.number"  # the file in a process's folder that says how many came before it
 #: What reading a damaged or foreign record may raise.
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, OSError)
 
 
 class Process(NamedTuple):
-    """What one process wrote: a folder of its own."""
+    """What one process wrote: a folder of its own. They sort as they followed each other."""
 
-    created: datetime
+    number: int  # how many were there before it; -1 where nobody counted, as before version 0.6
+    created: datetime  # by a clock, which may go back
     folder: Path
     uuid: str
 
@@ -30,7 +32,9 @@ def find_processes(folder: Path, home: Path) -> tuple[list[Process], list[str]]:
         try:
             metadata = json.loads(inside(home, entry / "metadata.json").read_bytes())
             created = datetime.fromisoformat(metadata["createdAt"]).astimezone(UTC)
-            processes.append(Process(created, entry, str(metadata["containerId"])))
+            counted = entry / NUMBER
+            number = int(counted.read_text()) if counted.is_file() else -1
+            processes.append(Process(number, created, entry, str(metadata["containerId"])))
         except BROKEN as error:
             problems.append(f"{entry.relative_to(folder.parent)}: not a record of Neptune's, left out ({error!r})")
     return sorted(processes), problems

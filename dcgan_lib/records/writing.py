@@ -18,6 +18,7 @@ from PIL import Image
 from dcgan_lib import checkpoint
 from dcgan_lib.config import Config
 from dcgan_lib.records.environment import describe
+from dcgan_lib.records.log_files import NUMBER
 from dcgan_lib.records.paths import DATASET, DIVERGED, FIXED_NOISE, METRICS, PATHS, RECORD, RESUMED, SETTINGS, STATE
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def open_run(
     random states stay as they are.
     """
     folder = Path(folder).resolve()
-    has_record = any(folder.glob(f"{RECORD}/*/*"))
+    before = set(folder.glob(f"{RECORD}/*/*"))
+    has_record = bool(before)
     directory, state = os.environ.get(DIRECTORY), random.getstate()
     os.environ[DIRECTORY] = str(folder / RECORD)  # which Neptune asks for once, when a run is opened
     try:
@@ -65,6 +67,8 @@ def open_run(
         else:
             os.environ[DIRECTORY] = directory
 
+    for own in set(folder.glob(f"{RECORD}/*/*")) - before:  # one
+        (own / NUMBER).write_text(str(len(before)))
     run[SETTINGS] = _loggable(config.to_dict())
     run["environment"] = _loggable(describe(config, gan.device if gan is not None else config.device))
     if images is not None:

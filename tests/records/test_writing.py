@@ -178,6 +178,17 @@ def test_a_second_process_goes_on_with_the_same_run(tmp_path):
     assert record.state == "unfinished"
 
 
+def test_processes_follow_each_other_as_they_were_written_though_the_clock_goes_back(tmp_path):
+    with writing.open_run(Config(), tmp_path) as run:
+        run["training/state"] = "interrupted"
+    [first] = tmp_path.glob("neptune/*/*/metadata.json")
+    about = json.loads(first.read_text())
+    first.write_text(json.dumps(about | {"createdAt": "2101-01-01T00:00:00+00:00"}))  # of a clock that was wrong
+    with writing.open_run(Config(), tmp_path) as run:
+        run["training/state"] = "finished"
+    assert load_run(tmp_path).state == "finished"
+
+
 def test_a_process_that_starts_over_gives_up_what_the_one_before_had_logged(tmp_path):
     for last in (30, 10):  # the first is killed before its first checkpoint
         with writing.open_run(SMALL, tmp_path / "again", gan=GAN(SMALL)) as run:
