@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help train sweep bench diagnosis check test unit-test notebook-test browser-test browser lab notebooks runs dashboard site lint
+.PHONY: help train sweep bench diagnosis check test unit-test notebook-test browser-test fuzz browser lab notebooks runs dashboard site lint
 
 help:
 	@echo "make train              paint portraits, train on them, end with a grid of generated faces"
@@ -15,6 +15,7 @@ help:
 	@echo "make dashboard          all runs in TensorBoard, on this machine"
 	@echo "make check              lint and unit tests, while you work"
 	@echo "make test               every test: lint, units, trainings, browser, then all notebooks"
+	@echo "make fuzz               10,000 damaged files of each kind: what is read, is refused in one line, or not"
 	@echo "make site               docs and executed notebooks as a website, in build/site"
 	@echo "make notebooks          execute the notebooks again, in place"
 	@echo "make bench              how fast this machine is, beside the articles' loop; DATA=FOLDER for other images"
@@ -60,6 +61,9 @@ notebook-test: build/test
 
 browser-test: browser
 	$(BIN)/python -m pytest tests/browser
+
+fuzz: $(VENV)/.installed-dev
+	DCGAN_FUZZ=$(or $(COUNT),10000) $(PYTEST) tests/faults --durations=0 --dist=load
 
 # The notebooks run in a copy of the project's layout, so that the runs they make don't mix with yours, and those that
 # train run shorter there, by parameters; their exercises are answered; notebooks 4 and 5 find two small runs.

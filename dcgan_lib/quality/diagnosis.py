@@ -67,7 +67,8 @@ def _diverged(history: History) -> Finding | None:
     """A loss or a weight that is not finite, or a loss beyond all bounds."""
     ideas = ("lower both learning rates", "beta1: 0.5", "in a D without BatchNorm spectral_norm or a gradient penalty")
     since = history.run.fields.get(DIVERGED)
-    if since is not None and history.run.state == "diverged" and since <= history.until:
+    known = isinstance(since, int | float) and abs(since) < float("inf")
+    if known and history.run.state == "diverged" and since <= history.until:
         return Finding("divergence", int(since), {"not finite at step": since}, history.advice(*ideas))
     losses = history.series("loss_d", "loss_g", window=20).abs().max(axis=1)
     return _found(history, "divergence", losses > 1000, {"a loss of": losses}, *ideas, least=20, settling=0)

@@ -88,7 +88,7 @@ def export_tensorboard(records: Sequence[RunRecord], folder: str | Path) -> list
 
 def _folder_names(labels: Sequence[str]) -> list[str]:
     """The labels as names of folders, with a number where several would share one."""
-    names = [re.sub(r"[^\w.=,+-]+", "_", label).strip("._") or "run" for label in labels]
+    names = [re.sub(r"[^\w.=,+-]+", "_", label).strip("._")[:60] or "run" for label in labels]
     return [f"{name}-{i}" if names.count(name) > 1 else name for i, name in enumerate(names, 1)]
 
 

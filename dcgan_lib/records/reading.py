@@ -13,6 +13,7 @@ from dcgan_lib.records.log_files import find_processes
 from dcgan_lib.records.paths import RECORD, SETTINGS, STATE
 from dcgan_lib.records.replay import Replay, to_image
 
+MOST_LETTERS = 200  # of a name
 PLAIN = ".neptune"  # the folder where a plain `neptune.init_run(mode="offline")` keeps the records of all runs
 
 
@@ -47,6 +48,11 @@ def find_runs(folder: str | Path) -> list["RunRecord"]:
     if records := load_runs(folder):
         return records
     raise FileNotFoundError(f"no runs in {folder}: train first, or give the folder that holds them")
+
+
+def printable(text: str) -> str:
+    """The same without characters that would steer a terminal, or that no file can hold."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def has_record(folder: Path) -> bool:
@@ -96,9 +102,9 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        """What its user called it (`sys/name`), or else its id."""
-        name = self.fields.get("sys/name")
-        return self.run_id if name in (None, "", "Untitled") else str(name)  # Untitled: Neptune's own default
+        """What its user called it (`sys/name`), as far as it can be shown, or else its id."""
+        name = printable(str(self.fields.get("sys/name") or "")[:MOST_LETTERS]).strip()
+        return self.run_id if name in ("", "Untitled") else name  # Untitled: Neptune's own default
 
     @property
     def tags(self) -> frozenset[str]:

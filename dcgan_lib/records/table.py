@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from dcgan_lib.records.paths import DATASET, PATHS, RECORD, SETTINGS
-from dcgan_lib.records.reading import RunRecord, has_record, load_runs
+from dcgan_lib.records.reading import RunRecord, has_record, load_runs, printable
 from dcgan_lib.settings import did_you_mean
 
 _NOT_SETUP = (SETTINGS, "sys/", "monitoring/", "training/")  # fields below these are not in `settings_of`
@@ -37,12 +37,13 @@ def image_series(records: Iterable[RunRecord]) -> list[str]:
 def steps_per_epoch(record: RunRecord) -> int:
     """Steps in which a run sees each image once; `ValueError` where its record doesn't say."""
     counts = []
-    for path in (DATASET + "size", SETTINGS + "batch_size"):
-        value = record.fields.get(path)
+    for path, default in ((DATASET + "size", None), (SETTINGS + "batch_size", None), (SETTINGS + "d_updates", 1)):
+        value = record.fields.get(path, default)
         if not isinstance(value, int | float) or not 0 < value < math.inf:
             raise ValueError(f"run {record.name} has no epochs: its {path} is {value}; plot it by step")
         counts.append(value)
-    return math.ceil(counts[0] / (counts[1] * record.settings.get("d_updates", 1)))
+    images, batch, updates = counts
+    return math.ceil(images / (batch * updates))
 
 
 def settings_of(records: Sequence[RunRecord]) -> pd.DataFrame:
@@ -63,7 +64,7 @@ def runs_table(records: Sequence[RunRecord]) -> pd.DataFrame:
     """
     about = [(record.name, record.state, record.steps, " ".join(sorted(record.tags))) for record in records]
     last = [{path: record.last(path)[1] for path in number_series([record])} for record in records]
-    setup = settings_of(records)
+    setup = settings_of(records).drop(columns=["name", "state", "steps", "tags"], errors="ignore")  # of other code
     first = pd.DataFrame(about, setup.index, ["name", "state", "steps", "tags"])
     return pd.concat([first, setup, pd.DataFrame(last, setup.index)], axis=1).infer_objects()
 
@@ -136,11 +137,6 @@ def shortened(texts: Sequence[str], length: int = 40) -> list[str]:
         if len(set(cut)) == len(set(texts)):
             return cut
     return list(texts)
-
-
-def printable(text: str) -> str:
-    """The same without characters that would steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _cell(value: Any) -> str:

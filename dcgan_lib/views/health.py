@@ -1,5 +1,6 @@
 """How the players of some runs are, beside each other: one row of panels a run, what to hold a new run against."""
 
+import contextlib
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
@@ -35,9 +36,11 @@ def plot_health(runs: Mapping[str, RunRecord], rows: int = 4, smooth: int = 10, 
         panel.axis("off")
         panel.set_title(wrapped(label, 24), fontsize=10, loc="left", fontweight="bold")
         if FIXED_NOISE in run.image_names:
-            grid = run.image(FIXED_NOISE, run.image_steps(FIXED_NOISE)[-1])
-            side = rows * (int(run.settings.get("image_size", 64)) + 2) + 2
-            panel.imshow(grid.crop((0, 0, min(grid.width, side), min(grid.height, side))))
+            size = run.settings.get("image_size")
+            side = rows * ((size if isinstance(size, int) and size > 0 else 64) + 2) + 2
+            with contextlib.suppress(ValueError):  # it can't be read, which the run's problems say
+                grid = run.image(FIXED_NOISE, run.image_steps(FIXED_NOISE)[-1])
+                panel.imshow(grid.crop((0, 0, min(grid.width, side), min(grid.height, side))))
         for column, (title, curves) in enumerate(PANELS.items(), start=1):
             panel = figure.add_subplot(places[row, column], sharex=tops.get("loss"), sharey=tops.get(title))
             tops.setdefault(title, panel)

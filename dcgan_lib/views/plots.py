@@ -18,6 +18,7 @@ from dcgan_lib.images.grid import to_grid
 #: One colour a meaning, all through the course (Okabe and Ito's, told apart by colour-blind readers too).
 COLOURS = {"D": "#0072B2", "G": "#D55E00", "before": "#E69F00", "reference": "#666666"}
 
+LARGEST = 1e100  # that is plotted: an axis to twice 1e308 has no end
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels would only cost time
 
 
@@ -73,7 +74,8 @@ def add_curve(
     matplotlib's, such as `color` and `linestyle`.
     """
     shown = np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).round().astype(int)
-    steps, strong = np.asarray(steps)[shown], np.asarray(values)[shown]
+    values = np.clip(np.asarray(values, float), -LARGEST, LARGEST)
+    steps, strong = np.asarray(steps)[shown], values[shown]
     if can_be_smoothed(len(values), smooth):
         axes.plot(steps, strong, lw=0.8, alpha=0.25, color=style.get("color"), zorder=1.9)  # below every average
         strong = smoothed(values, smooth)[shown]
