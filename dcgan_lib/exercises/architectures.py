@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from numbers import Real
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ def params_G(answer: Callable[[int, int], int]) -> str:
         with torch.device("meta"):  # shapes without memory
             right = sum(p.numel() for p in Generator(size, width=width).parameters())
         said = answer(size, width)
-        if isinstance(said, bool) or not isinstance(said, int | float):
+        if isinstance(said, bool) or not isinstance(said, Real):
             raise WrongAnswer(f"it returns a {type(said).__name__}: the answer is a number")
         if said != right:
             raise WrongAnswer(f"size {size}, width {width}: {said:,} is {_why_miscounted(said, right, size, width)}")

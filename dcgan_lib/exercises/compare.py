@@ -42,7 +42,7 @@ def counted(n: int) -> float:
     return gaps.count(max(gaps)) / len(gaps)
 
 
-def two_runs(folder: str | Path, steps: int = 80) -> list[RunRecord]:
+def two_runs(folder: str | Path, steps: int = 250) -> list[RunRecord]:
     """Two small runs on some painted faces, trained in seconds: the exercise is to find in what they differ."""
     folder = Path(folder)
     draw_faces(folder / "faces", count=256, workers=1)
