@@ -64,7 +64,7 @@ class Config:
     data: str = FACES  # a zip, or a folder of images of any depth
     image_size: int = 64  # pixels a side: 16, 32, 64, 128 or 256
     channels: int = 3  # 3 for colour, 1 for grey
-    max_images: int = 0  # use the first so many images; 0: all of them
+    max_images: int = 0  # use so many images, the first by name, of several folders a sample; 0: all
     flip: bool = False  # mirror each image left to right with probability 1/2
     hold_out: bool = False  # leave the test split out of training, to judge the faces by images that are new to D
 
