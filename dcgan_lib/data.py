@@ -18,7 +18,7 @@ from tqdm import tqdm
 from dcgan_lib.config import FACES, Config
 from dcgan_lib.faces import draw_faces
 from dcgan_lib.images import files, lists
-from dcgan_lib.images.decoding import first_of, write_images
+from dcgan_lib.images.decoding import file_digest, first_of, pixels_digest, write_images
 
 if TYPE_CHECKING:  # at run time by those who need it: a launcher prepares the images without, and begins 2 s sooner
     import torch
@@ -153,11 +153,7 @@ def load_images(config: Config, progress: Callable[..., Iterable] = partial(tqdm
 
 
 def _build(
-    folder: Path,
-    found: files.Source,
-    shape: tuple[int, ...],
-    progress: Callable[..., Iterable],
-    workers: int,
+    folder: Path, found: files.Source, shape: tuple[int, ...], progress: Callable[..., Iterable], workers: int
 ) -> None:
     """Write the cache folder beside its place and rename it when it is whole; return at once if another process did."""
     from filelock import FileLock
@@ -181,8 +177,8 @@ def _build(
             good, skipped, digest = write_images(unfinished / "images.npy", found, shape, progress, workers)
             np.save(unfinished / "labels.npy", np.column_stack([partition, attributes])[good])
             names = [found.names[index] for index in good]
-            meta = {"source": str(found.path.resolve()), "fingerprint": digest, "names": names}
-            meta |= {"attribute_names": columns, "skipped": skipped}
+            meta = {"source": str(found.path.resolve()), "fingerprint": digest, "names": names, "skipped": skipped}
+            meta |= {"attribute_names": columns, "labels": file_digest(unfinished / "labels.npy")}
             (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
             unfinished.rename(folder)
         except BaseException:
@@ -197,8 +193,10 @@ def _load(folder: Path, source: str = "") -> ImageSet | None:
         labels = np.load(folder / "labels.npy")
         partition, attributes = labels[:, 0], labels[:, 1:]
         images = np.load(folder / "images.npy", mmap_mode="c")  # writable in memory only: torch warns of read-only
-        size = (folder / "images.npy").stat().st_size
-        whole = size == images.offset + images.nbytes and len(images) == len(meta["names"]) == len(partition)
+        whole = (folder / "images.npy").stat().st_size == images.offset + images.nbytes
+        whole = whole and len(images) == len(meta["names"]) == len(partition)
+        whole = whole and pixels_digest(images) == meta["fingerprint"]  # a disk's damage shows nowhere else
+        whole = whole and meta.get("labels", now := file_digest(folder / "labels.npy")) == now  # none before 0.6
         skipped = [(name, reason) for name, reason in meta["skipped"]]
         columns, fingerprint = meta["attribute_names"], meta["fingerprint"]
         prepared = ImageSet(images, meta["names"], columns, attributes, partition, skipped, fingerprint, source)

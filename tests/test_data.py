@@ -69,6 +69,13 @@ def the_cache(tmp_path):
     return folder
 
 
+def turn_a_bit(path):
+    """As a disk that fails does."""
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -78,6 +85,8 @@ def the_cache(tmp_path):
         lambda folder: (folder / "meta.json").write_text('{"names": ['),
         lambda folder: (folder / "meta.json").write_text("{}"),
         lambda folder: os.truncate(folder / "labels.npy", 100),
+        lambda folder: turn_a_bit(folder / "labels.npy"),
+        lambda folder: turn_a_bit(folder / "images.npy"),
         lambda folder: (folder / "labels.npy").unlink(),
     ],
 )

@@ -136,7 +136,7 @@ def write_images(
 
     Plain writes, not a memory map: on a full disk those raise an error, where a map kills the process.
     """
-    good, skipped, digest = [], [], hashlib.sha256(str(shape[1:]).encode())
+    good, skipped, digest = [], [], _beginning(shape)
 
     def reasons(file: BinaryIO) -> Iterator[str]:
         white = find_white(found, workers)
@@ -163,6 +163,23 @@ def write_images(
         file.seek(0)
         _write_header(file, (len(good), *shape[1:]))  # as long as the first: numpy pads it for such growth
     return good, skipped, digest.hexdigest()
+
+
+def _beginning(shape: tuple[int, ...]) -> "hashlib._Hash":
+    return hashlib.sha256(str(tuple(shape[1:])).encode())
+
+
+def pixels_digest(images: np.ndarray) -> str:
+    """The digest of prepared images (N, C, S, S): the same for the same pixels in the same order."""
+    digest = _beginning(images.shape)
+    digest.update(images)
+    return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

@@ -1,5 +1,6 @@
 """What tests of real trainings share: settings that take a second, the command as a process, a token to look for."""
 
+import atexit
 import base64
 import contextlib
 import json
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import torch
 
 from dcgan_lib.config import Config
@@ -42,9 +44,19 @@ def start(command, *arguments):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, a child ignores it too
     try:
-        return subprocess.Popen(given, cwd=PROJECT, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes)
+        process = subprocess.Popen(given, cwd=PROJECT, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes)
+        atexit.register(_end, process)
+        return process
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _end(process):
+    """End a process, and the kernel that it may have started, where a test has failed to."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        own = psutil.Process(process.pid)
+        for each in [*own.children(recursive=True), own] if process.poll() is None else []:
+            each.kill()
 
 
 def finish(process):
