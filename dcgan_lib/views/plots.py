@@ -111,7 +111,8 @@ def plot_curves(
     for label, height in (guides or {}).items():
         axes.axhline(height, color=COLOURS["reference"], ls="--", lw=1)
         beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9, "annotation_clip": False}
-        axes.annotate(label.replace(": ", ":\n"), (1.01, height), **beside)  # over the curves it would hide some
+        lines = label.replace(": ", ":\n") if len(label) > 20 else label
+        axes.annotate(lines, (1.01, height), **beside)  # over the curves it would hide some
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_title(title, loc="left")
