@@ -25,7 +25,7 @@ KINDS = {
     b"\x89PNG": ("a single PNG", "give the folder that holds it and others"),
 }
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, OSError, EOFError)
-UNREADABLE += (zlib.error, lzma.LZMAError)  # what a damaged or a protected member raises
+UNREADABLE += (LookupError, UnicodeError, zlib.error, lzma.LZMAError)  # what damaged and protected ones raise
 
 
 class InTar(NamedTuple):
