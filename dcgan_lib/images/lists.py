@@ -65,7 +65,7 @@ def _table(
     width = len(columns) or 1
     exact = {file.rpartition("/")[2]: values for file, values in rows}
     alike = {_stem(file): values for file, values in rows}
-    table, matched = np.full((len(names), width), missing, dtype=np.int8), set()
+    table, matched = np.full((len(names), width), missing, dtype=np.int8), []
     for index, name in enumerate(names):
         cells = exact.get(name.rpartition("/")[2]) or alike.get(_stem(name))
         if cells is not None:
@@ -75,18 +75,18 @@ def _table(
                     f"but reads {' '.join(cells)[:40]!r}; download the list again or take it away"
                 )
             table[index] = [int(cell) for cell in cells]
-            matched.add(_stem(name))
+            matched.append(name)
     if rows and 2 * len(matched) < len(names):
         warnings.warn(f"{title} {_few_match(rows, names, matched)}", stacklevel=5)
     return columns, table
 
 
-def _few_match(rows: list[tuple[str, list[str]]], names: list[str], matched: set[str]) -> str:
+def _few_match(rows: list[tuple[str, list[str]]], names: list[str], matched: list[str]) -> str:
     """That a list knows few of the images, with one that it doesn't know and a row that no image is called."""
-    known = sum(_stem(name) in matched for name in names)
-    lacking = next(name for name in names if _stem(name) not in matched)
-    told = f"has rows for {known} of {len(names)} images only: none for {lacking[-60:]!r}"
-    spare = next((file for file, _ in rows if _stem(file) not in matched), None)
+    known = set(map(_stem, matched))
+    lacking = next(name for name in names if _stem(name) not in known)
+    told = f"has rows for {len(matched)} of {len(names)} images only: none for {lacking[-60:]!r}"
+    spare = next((file for file, _ in rows if _stem(file) not in known), None)
     if spare is None:
         return f"{told}; it may be cut short: get it again, or take it away"
     return f"{told}, but one for {spare[:60]!r}, which no image is called; rename one of them, or take the list away"

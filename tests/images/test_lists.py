@@ -101,6 +101,15 @@ def test_a_list_that_matches_few_images_is_told(tmp_path, ready, recwarn, known,
     assert [text.startswith(line) for text in says] == [True] * told
 
 
+def test_images_of_one_name_in_several_folders_each_have_its_row(tmp_path, ready, recwarn):
+    for kind in ("cat", "dog", "wild"):
+        save_images(tmp_path / "animals" / kind, 10)
+    rows = "".join(f"{i:06d}.png {0 if i < 9 else 2}\n" for i in range(1, 11))
+    (tmp_path / "animals/list_eval_partition.txt").write_text(rows)
+    assert ready(tmp_path / "animals").test_rows().tolist() == [8, 9, 18, 19, 28, 29]
+    assert len(recwarn) == 0
+
+
 def test_a_list_that_was_cut_short_is_told_as_that(tmp_path, ready):
     folder = save_images(tmp_path / "faces", 40)
     (folder / "list_eval_partition.txt").write_text("".join(f"{i:06d}.png 0\n" for i in range(1, 10)))
