@@ -12,31 +12,13 @@ from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.images.augment import augment
-from dcgan_lib.models.dcgan import Discriminator, Generator, init_weights
-from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
+from dcgan_lib.models.averaging import measure_statistics, move_towards
+from dcgan_lib.models.build import make_networks
+from dcgan_lib.models.dcgan import init_weights
 from dcgan_lib.settings import RETIRED, modernise
 
 MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
 AVERAGED_SHARE = 0.02  # the averaged generator's half-life is at most this share of the images seen
-
-
-def make_networks(config: Config) -> tuple[nn.Module, nn.Module]:
-    """The generator and the discriminator that a Config describes, before DCGAN's own initialisation."""
-    if config.architecture == "minimal":
-        size = {"channels": config.channels, "kernel": config.minimal_kernel}
-        generator = MinimalGenerator(**size, latent_dim=config.latent_dim, width=config.generator_width)
-        return generator, MinimalDiscriminator(**size, width=config.discriminator_width)
-    if config.architecture != "dcgan":
-        raise ValueError(f"architecture is {config.architecture!r}, which make_networks can't build: add it there")
-    size = {"image_size": config.image_size, "channels": config.channels}
-    discriminator = Discriminator(
-        **size,
-        width=config.discriminator_width,
-        spectral_norm=config.spectral_norm,
-        norm=config.discriminator_norm,
-        slope=config.discriminator_slope,
-    )
-    return Generator(**size, latent_dim=config.latent_dim, width=config.generator_width), discriminator
 
 
 class GAN:
@@ -140,7 +122,6 @@ class GAN:
         discriminator = copy.deepcopy(self.discriminator).train()
         return torch.cat([discriminator(batch).float().cpu() for batch in batches])
 
-    @torch.no_grad()
     def update_average(self, images: int) -> None:
         """Move the averaged generator's weights towards the current one's by `images` images.
 
@@ -149,23 +130,12 @@ class GAN:
         """
         seen = self.step * self.config.images_per_step
         half_life = min(self.config.average_half_life, max(images, seen * AVERAGED_SHARE))
-        ours, theirs = (list(network.parameters()) for network in (self.averaged, self.generator))
-        torch._foreach_lerp_(ours, theirs, 1 - 0.5 ** (images / half_life))
+        move_towards(self.averaged, self.generator, images, half_life)
 
-    @torch.no_grad()
     def fit_statistics(self) -> None:
-        """Measure BatchNorm's statistics of the averaged generator again, on `MEASURED` noise vectors of its own.
-
-        Those of the current generator, averaged as the weights are, are not what these weights make of noise: the
-        images come out blurred and off in tone (Izmailov et al. 2018, section 3, say the same of averaged classifiers).
-        """
-        z = self.noise(MEASURED, torch.Generator(self.device).manual_seed(0))
-        layers = [module for module in self.averaged.modules() if isinstance(module, nn.BatchNorm2d)]
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None  # one batch: its own mean and variance
+        """Measure BatchNorm's statistics of the averaged generator again, on `MEASURED` noise vectors of its own."""
         with self._autocast():
-            self.averaged.train()(z)
+            measure_statistics(self.averaged, self.noise(MEASURED, torch.Generator(self.device).manual_seed(0)))
         self.measured_at = self.step
 
     def is_finite(self) -> bool:
