@@ -28,6 +28,7 @@ CHOICES: dict[str, tuple] = {
     "architecture": ("dcgan", "minimal"),
     "minimal_kernel": (3, 5, 7),
     "noise": ("normal", "uniform"),
+    "upsampling": ("transposed", "nearest"),
     "discriminator_norm": ("batch", "none"),
     "objective": ("non-saturating", "saturating", "least-squares", "hinge", "wasserstein"),  # `losses.OBJECTIVES`
     "precision": ("fp32", "bf16", "auto"),
@@ -73,6 +74,7 @@ class Config:
     latent_dim: int = 100  # length of z, the generator's input (nz)
     noise: str = "normal"  # what z is drawn from: "normal", or "uniform" in [-1, 1]
     generator_width: int = 64  # feature maps in the generator's last hidden block (ngf); the minimal article has 16
+    upsampling: str = "transposed"  # how G doubles the side: or "nearest" neighbours and a 3×3 convolution, at no cost
     discriminator_width: int = 64  # feature maps in the discriminator's first block (ndf); the minimal article has 16
     minimal_kernel: int = 5  # side of the minimal architecture's kernels: 3, 5 or 7 (DCGAN's is 4)
     discriminator_norm: str = "batch"  # "batch", or "none": no BatchNorm in D
@@ -121,7 +123,7 @@ class Config:
     def _check_combinations(self) -> None:
         if self.architecture == "minimal":
             _require(self.image_size == 64, f"image_size is {self.image_size}: the minimal architecture is made for 64")
-            for name in ("discriminator_norm", "discriminator_slope", "spectral_norm"):
+            for name in ("upsampling", "discriminator_norm", "discriminator_slope", "spectral_norm"):
                 value, only = getattr(self, name), getattr(type(self), name)
                 message = f"{name} is {value!r}, but the minimal architecture has no such choice: leave it out"
                 _require(value == only, message)

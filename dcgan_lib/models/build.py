@@ -23,4 +23,7 @@ def make_networks(config: Config) -> tuple[nn.Module, nn.Module]:
         norm=config.discriminator_norm,
         slope=config.discriminator_slope,
     )
-    return Generator(**size, latent_dim=config.latent_dim, width=config.generator_width), discriminator
+    generator = Generator(
+        **size, latent_dim=config.latent_dim, width=config.generator_width, upsampling=config.upsampling
+    )
+    return generator, discriminator

@@ -1,11 +1,13 @@
 """The two networks of DCGAN at any size from 16 to 256, and how their weights are drawn."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+DOUBLE = partial(nn.ConvTranspose2d, kernel_size=4, stride=2, padding=1, bias=False)  # the side of its maps
 LARGEST = 8  # times the width: the widest block at 64×64; larger sizes add blocks, not wider ones
 
 
@@ -15,13 +17,39 @@ def block_widths(image_size: int, width: int) -> list[int]:
     return [width * min(2**i, LARGEST) for i in reversed(range(blocks))]
 
 
+class UpsampledConv(nn.ConvTranspose2d):
+    """Every pixel four times, then a 3×3 convolution: resize-convolution (Odena et al. 2016), in one operation.
+
+    (N, inputs, S, S) → (N, outputs, 2 S, 2 S). Both together are a transposed convolution whose 4×4 kernel is the 3×3
+    one spread over 2×2 places, and so cost what DCGAN's own costs. But here every pixel of the output is reached by
+    all of the kernel; there by a quarter of it, each of four neighbours by another: that draws checkerboards.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        line = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])  # each weight counts in two places
+        self.register_buffer("spread", torch.kron(line, line), persistent=False)  # (3 × 3, 4 × 4)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        kernel = (self.weight.flatten(2) @ self.spread).unflatten(2, (4, 4))
+        return nn.functional.conv_transpose2d(maps, kernel, stride=2, padding=1)
+
+
 class Generator(nn.Module):
     """A vector of noise becomes an image through transposed convolutions (Radford et al. 2016, figure 1).
 
     Takes z of shape (N, latent_dim) or (N, latent_dim, 1, 1); returns images (N, channels, size, size) in [-1, 1].
+    `upsampling`: how a block doubles the side, by "transposed" convolutions or by "nearest", `UpsampledConv`.
     """
 
-    def __init__(self, image_size: int = 64, channels: int = 3, latent_dim: int = 100, width: int = 64) -> None:
+    def __init__(
+        self,
+        image_size: int = 64,
+        channels: int = 3,
+        latent_dim: int = 100,
+        width: int = 64,
+        upsampling: str = "transposed",
+    ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         widths = block_widths(image_size, width)
@@ -30,14 +58,11 @@ class Generator(nn.Module):
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         ]
-        for inputs, outputs in pairwise(widths):  # each doubles the side
-            layers += [
-                nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(inplace=True),
-            ]
+        double = UpsampledConv if upsampling == "nearest" else DOUBLE
+        for inputs, outputs in pairwise(widths):
+            layers += [double(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
         # No BatchNorm at the output: it would fix the mean and contrast of every batch of images.
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1, bias=False), nn.Tanh()]
+        layers += [double(widths[-1], channels), nn.Tanh()]
         self.main = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:

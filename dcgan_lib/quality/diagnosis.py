@@ -19,6 +19,7 @@ from dcgan_lib.records.paths import DATASET, DIVERGED, FIXED_NOISE, METRICS, PAT
 from dcgan_lib.records.reading import RunRecord, find_runs
 
 GRIDS = 3  # newest grids in which a pattern must show
+BURNT = 0.1  # share of pixel values at the ends of the range, over that of the real images
 PATTERN = 15  # height in the spectrum above which one is seen; chosen at 32 pixels, like every threshold here
 
 
@@ -100,6 +101,16 @@ def _memorisation(history: History) -> Finding | None:
     return _found(history, "memorisation", score < 0.8, {"copying": score}, *ideas, least=1)
 
 
+def _burnt_out(history: History) -> Finding | None:
+    """Fakes that are white or black where real images are not."""
+    score = history.curve(METRICS + "saturation")
+    evidence = {"values at the ends of the range, beyond real images'": score}
+    if len(contrast := history.curve(METRICS + "contrast")):
+        evidence["contrast"] = contrast
+    ideas = ("lower both learning rates", "upsampling: nearest", "average_half_life: 20000")
+    return _found(history, "burnt-out images", score > BURNT, evidence, *ideas, least=1)
+
+
 def _d_has_won(history: History) -> Finding | None:
     """A D that is never wrong and never in doubt: G can't find out what would please it."""
     objective = OBJECTIVES.get(history.objective)
@@ -174,7 +185,18 @@ def _tiles(grid: Image.Image, size: int) -> torch.Tensor:
 
 
 #: Causes before their consequences.
-RULES = (_diverged, _wrong_range, _too_few, _memorisation, _d_has_won, _vanishing, _collapse, _oscillation, _pattern)
+RULES = (
+    _diverged,
+    _wrong_range,
+    _too_few,
+    _memorisation,
+    _d_has_won,
+    _vanishing,
+    _collapse,
+    _oscillation,
+    _pattern,
+    _burnt_out,
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:

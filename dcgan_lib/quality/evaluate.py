@@ -30,6 +30,8 @@ MEANING = {
     "frechet": "Fréchet distance in the attribute classifier's features",
     "kernel": "kernel distance in the attribute classifier's features",
     "diversity": "distance of two fakes / of two real images; 1 is right",
+    "contrast": "standard deviation of the pixel values, fakes' / real images'; 1 is right",
+    "saturation": "share of pixel values at the ends of the range, fakes' minus real images'; above 0: burnt out",
     "novelty": "distance to the nearest training image / that of held-out ones; blurred images have a low one, too",
     "copying": "nearest / second nearest training image, over the same of held-out ones; far below 1: learnt by heart",
     "overfitting": "where D places held-out images: 0 with training images, 1 with fakes; above 0.5: learnt by heart",
@@ -100,6 +102,8 @@ class Evaluator:
         scores = {"swd": sum(levels.values()) / len(levels)}
         scores |= {f"swd_{side}": distance for side, distance in levels.items()}
         scores["diversity"] = metrics.pairwise_distance(fakes) / self.variety
+        scores["contrast"] = metrics.contrast(fakes) / (metrics.contrast(self.real) or float("nan"))
+        scores["saturation"] = metrics.saturation(fakes) - metrics.saturation(self.real)
         if self.hold_out:
             scores["novelty"] = metrics.nearest_neighbour(fakes, self.training)[0].mean().item() / self.distance
             scores["copying"] = metrics.nearest_neighbour_ratio(fakes, self.training) / self.ratio

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dcgan_lib.health import SATURATED
+
 PATCH = 7  # pixels a side of the patches that are compared
 COARSEST = 16  # pixels a side of the smallest level
 ROUNDING = (2 / 255) ** 2 / 12  # variance of what is lost by rounding [-1, 1] to bytes
@@ -143,6 +145,16 @@ def nearest_neighbour_ratio(images: Tensor, references: Tensor, size: int = 16) 
         first, second = torch.cdist(part, smaller).topk(2, largest=False).values.T
         quotients.append(first / second.clamp_min(1e-8))
     return torch.cat(quotients).mean().item()
+
+
+def contrast(images: Tensor) -> float:
+    """Standard deviation of all pixel values, in units of [-1, 1]."""
+    return as_floats(images).std().item()
+
+
+def saturation(images: Tensor) -> float:
+    """Share of pixel values at the ends of the range: within 0.01 of -1 or 1, the two outermost of 256 steps."""
+    return (as_floats(images).abs() > SATURATED).float().mean().item()
 
 
 def checkerboard(images: Tensor) -> float:

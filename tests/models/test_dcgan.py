@@ -6,7 +6,7 @@ from helpers.reference import reference_discriminator, reference_generator
 from torch import nn
 
 from dcgan_lib.config import IMAGE_SIZES
-from dcgan_lib.models.dcgan import Discriminator, Generator, init_weights
+from dcgan_lib.models.dcgan import Discriminator, Generator, UpsampledConv, init_weights
 
 
 def count(network):
@@ -47,6 +47,29 @@ def test_weights_move_both_ways_between_the_reference_and_ours():
         if expected.shape != got.shape:  # the reference ends in a sigmoid and keeps (N, 1, 1, 1)
             got = got.sigmoid().view(-1, 1, 1, 1)
         torch.testing.assert_close(got, expected)
+
+
+def test_upsampling_and_a_3x3_convolution_are_one_transposed_convolution():
+    layer, maps = UpsampledConv(5, 7).double(), torch.randn(2, 5, 8, 8, dtype=torch.float64)
+    larger = nn.functional.interpolate(maps, scale_factor=2, mode="nearest")
+    kernel = layer.weight.transpose(0, 1).flip(2, 3)  # a transposed convolution's is turned round
+    torch.testing.assert_close(layer(maps), nn.functional.conv2d(larger, kernel, padding=1))
+
+
+def test_an_even_map_stays_even_by_upsampling_and_becomes_a_checkerboard_by_a_transposed_convolution():
+    """Inside the border; by that the two ways differ, whatever the weights."""
+    even, random = torch.ones(1, 5, 8, 8), torch.Generator().manual_seed(0)
+    for upsampling, is_even in (("nearest", True), ("transposed", False)):
+        *_, layer, _ = init_weights(Generator(16, width=5, upsampling=upsampling), random).main
+        inside = layer(even)[:, :, 2:-2, 2:-2]
+        assert (inside.std(dim=(2, 3)).max() < 1e-6) == is_even
+
+
+@pytest.mark.parametrize("size", IMAGE_SIZES)
+def test_a_generator_that_upsamples_has_the_same_layers_at_every_size(size):
+    ours, other = Generator(size, width=2, upsampling="nearest"), Generator(size, width=2)
+    assert ours(torch.randn(2, 100)).shape == (2, 3, size, size)
+    assert list(ours.state_dict()) == list(other.state_dict())
 
 
 def test_init_draws_the_papers_distributions():

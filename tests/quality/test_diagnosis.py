@@ -168,10 +168,14 @@ def test_patterns_in_three_grids_are_a_checkerboard_and_in_two_are_not(record, s
 
 
 @pytest.mark.parametrize(
-    ("name", "bad", "fault"), [("overfitting", 0.9, "too few images"), ("copying", 0.3, "memorisation")]
+    ("name", "good", "bad", "fault"),
+    [
+        ("overfitting", 0.1, 0.9, "too few images"),
+        ("copying", 1.0, 0.3, "memorisation"),
+        ("saturation", 0.03, 0.25, "burnt-out images"),
+    ],
 )
-def test_scores_tell_what_was_learnt_by_heart(record, name, bad, fault):
-    good = 0.1 if name == "overfitting" else 1.0
+def test_scores_tell_what_was_learnt_by_heart_and_what_is_burnt_out(record, name, good, bad, fault):
     scores = [(step, {name: value, "diversity": 0.9}) for step, value in ((300, good), (600, bad), (1000, bad))]
     assert found(record(scores=scores)) == {fault: 600}
 

@@ -95,6 +95,8 @@ def test_new_images_of_the_same_kind_are_near_the_floor_and_noise_is_not(real):
         assert noise[name] > 3 * max(floor[name], abs(fresh[name])), name
     assert fresh["swd"] == pytest.approx((fresh["swd_32"] + fresh["swd_16"]) / 2)
     assert fresh["diversity"] == pytest.approx(1, abs=0.1)
+    assert fresh["contrast"] == pytest.approx(1, abs=0.05)
+    assert fresh["saturation"] == pytest.approx(0, abs=0.01)
     assert fresh["novelty"] == pytest.approx(1, abs=0.1)
     assert fresh["copying"] == pytest.approx(1, abs=0.05)
     assert floor["novelty"] == floor["copying"] == 1
@@ -119,6 +121,16 @@ def test_a_collapsed_generator_has_no_diversity_and_one_combination(real):
     share = (real.images[300:].mean((2, 3)) > 127.5).mean()
     assert scores["attribute_error"] == pytest.approx(1 - share)
     assert scores["kernel"] > 100 * abs(evaluator.floor()["kernel"])
+
+
+def test_burnt_out_images_have_too_much_contrast_and_values_at_the_ends_of_the_range(real):
+    evaluator = Evaluator(real, hold_out=True)
+    burnt = (5 * to_floats(evaluator.real)).clamp(-1, 1)
+    scores = evaluator.compare(burnt)
+    assert scores["contrast"] > 1.3
+    shares = [(images.abs() > 0.99).float().mean().item() for images in (burnt, to_floats(evaluator.real))]
+    assert scores["saturation"] == pytest.approx(shares[0] - shares[1])
+    assert scores["saturation"] > 0.2
 
 
 def test_copies_of_training_images_are_not_new(real):
@@ -250,7 +262,7 @@ def test_the_command_prints_a_table(run, tmp_path, capsys, checkpoint):
     title, head, *rows, seconds = capsys.readouterr().out.splitlines()
     assert title == "step 0: 10 fakes against 10 training images (hold_out is off)"
     assert head.split() == ["fakes", "real"]
-    assert [row.split()[0] for row in rows] == ["swd", "swd_16", "diversity"]
+    assert [row.split()[0] for row in rows] == ["swd", "swd_16", "diversity", "contrast", "saturation"]
     fakes, real = (float(text) for text in rows[0].split()[1:3])
     assert fakes > real > 0
     assert rows[1].endswith("at that many pixels a side")
