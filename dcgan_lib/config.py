@@ -13,7 +13,7 @@ from dcgan_lib.settings import RETIRED, did_you_mean, expand_recipe, modernise, 
 
 FACES = "data/faces"  # where the course's own portraits are painted
 IMAGE_SIZES = (16, 32, 64, 128, 256)
-UNLABELLED = ("hinge", "wasserstein")  # objectives without labels that could be smoothed
+UNLABELLED = ("hinge", "wasserstein", "relativistic")  # objectives without labels that could be smoothed
 
 #: Fields that say how a run is reported, or how long it goes on: none changes the weights at a given step. Not
 #: `sample_count`: a run keeps its fixed noise, so that its grids show the same faces from first to last.
@@ -30,7 +30,7 @@ CHOICES: dict[str, tuple] = {
     "noise": ("normal", "uniform"),
     "upsampling": ("transposed", "nearest"),
     "discriminator_norm": ("batch", "none"),
-    "objective": ("non-saturating", "saturating", "least-squares", "hinge", "wasserstein"),  # `losses.OBJECTIVES`
+    "objective": ("non-saturating", "saturating", "least-squares", *UNLABELLED),  # `losses.OBJECTIVES`
     "precision": ("fp32", "bf16", "auto"),
 }
 
@@ -47,7 +47,9 @@ RANGES = {
     **dict.fromkeys(("beta1", "beta2"), (lambda x: 0 <= x < 1, "in [0, 1)")),
     "label_smoothing": (lambda x: 0 <= x < 0.5, "in [0, 0.5); 0.1 is usual"),
     "discriminator_slope": (lambda x: 0 <= x <= 1, "in [0, 1]; 0.2 is usual"),
-    **dict.fromkeys(("r1_weight", "gradient_penalty"), (lambda x: 0 <= x < math.inf, "0 (none) or more; 10 is usual")),
+    **dict.fromkeys(
+        ("r1_weight", "r2_weight", "gradient_penalty"), (lambda x: 0 <= x < math.inf, "0 (none) or more; 10 is usual")
+    ),
 }
 
 
@@ -90,9 +92,10 @@ class Config:
     beta2: float = 0.999  # Adam's decay of the mean squared gradient, for both
     d_updates: int = 1  # updates of D a step, each on its own images
     g_updates: int = 1  # updates of G a step
-    objective: str = "non-saturating"  # what the two play for; or "saturating", "least-squares", "hinge", "wasserstein"
+    objective: str = "non-saturating"  # what the two play for; `CHOICES` has the others
     label_smoothing: float = 0.0  # D is told 1 - this for real images (one-sided: fakes stay at 0)
-    r1_weight: float = 0.0  # gamma of the R1 penalty on D's gradients at real images; 0: none, 1 to 10 is usual
+    r1_weight: float = 0.0  # gamma of the penalty on D's gradients at real images; 0: none, 1 to 10 is usual
+    r2_weight: float = 0.0  # the same at fakes; with "relativistic" and no BatchNorm in D, both make R3GAN's game
     gradient_penalty: float = 0.0  # weight of the penalty that holds D's slope between real and fake to 1; 10 is usual
     augment: bool = False  # DiffAugment: shift, recolour and cut all that D sees, so that few images last longer
     average_half_life: int = 0  # images after which a weight counts half in the averaged generator; 0: none

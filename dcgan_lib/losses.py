@@ -81,13 +81,32 @@ def critic_generator_loss(fake_logits: Tensor) -> Tensor:
     return -fake_logits.mean()
 
 
-def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
-    """Half the squared length of D's gradient at real images, averaged over them (Mescheder et al. 2018, eq. 9).
+def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """What D minimises: −log σ(l(x) − l(G(z))), over pairs of a real image and a fake (Jolicoeur-Martineau 2019).
 
-    `real` (N, C, S, S) must have required a gradient when D made `real_logits` (N,) of it; a scalar; its own
-    gradient reaches D's weights. Times gamma, it keeps D flat around the data; the game may circle for ever without.
+    Logits of shape (N,) each, in float32 at least; a scalar. D is not asked whether an image is real, but which of two
+    is more so: an amount that is added to all its logits changes nothing. At a D that can't tell it is log 2.
     """
-    return _slopes(real_logits, real).square().sum(dim=(1, 2, 3)).mean() / 2
+    return F.softplus(fake_logits - real_logits).mean()
+
+
+def relativistic_generator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
+    """What G minimises: −log σ(l(G(z)) − l(x)), over pairs (Jolicoeur-Martineau 2019; Huang et al. 2024, eq. 2).
+
+    Logits of shape (N,) each, in float32 at least; a scalar. Near every real image there must be a fake that D takes
+    for as real: where all fakes sit at one mode, D has them all at a disadvantage at the others.
+    """
+    return F.softplus(real_logits - fake_logits).mean()
+
+
+def slope_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """Half the squared length of D's gradient at the images, averaged over them (Mescheder et al. 2018, eq. 9).
+
+    At real images it is R1, at fakes R2. `images` (N, C, S, S) must have required a gradient when D made `logits` (N,)
+    of them; a scalar; its own gradient reaches D's weights. Times gamma, it keeps D flat around the data; the game may
+    circle for ever without.
+    """
+    return _slopes(logits, images).square().sum(dim=(1, 2, 3)).mean() / 2
 
 
 def between(real: Tensor, fake: Tensor, random: torch.Generator | None = None) -> Tensor:
@@ -118,16 +137,16 @@ def _slopes(logits: Tensor, images: Tensor) -> Tensor:
 class Objective(NamedTuple):
     """What D minimises, of (real_logits, fake_logits), and what G minimises, of (fake_logits).
 
-    Where there are labels, D's also takes `label_smoothing`.
-
+    Where there are labels, D's also takes `label_smoothing`; where `paired`, G's also takes (real_logits).
     `output` makes what is shown as D(x) of a logit: the logit itself (`torch.clone`) where it is taught to be 1 or 0,
     or has no scale. `boundary` is the D(x) above which D says 'real', None where there is none.
     """
 
     discriminator: Callable[..., Tensor]
-    generator: Callable[[Tensor], Tensor]
+    generator: Callable[..., Tensor]
     output: Callable[[Tensor], Tensor] = torch.sigmoid
     boundary: float | None = 0.5
+    paired: bool = False
 
 
 OBJECTIVES = {
@@ -136,4 +155,7 @@ OBJECTIVES = {
     "least-squares": Objective(least_squares_discriminator_loss, least_squares_generator_loss, torch.clone),
     "hinge": Objective(hinge_discriminator_loss, critic_generator_loss),
     "wasserstein": Objective(wasserstein_discriminator_loss, critic_generator_loss, torch.clone, None),
+    "relativistic": Objective(
+        relativistic_discriminator_loss, relativistic_generator_loss, torch.clone, None, paired=True
+    ),
 }

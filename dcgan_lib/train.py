@@ -18,7 +18,7 @@ from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, epoch_order
 from dcgan_lib.gan import GAN
 from dcgan_lib.health import HEALTH, STATISTICS, measure
-from dcgan_lib.losses import OBJECTIVES, between, gradient_penalty, r1_penalty
+from dcgan_lib.losses import OBJECTIVES, between, gradient_penalty, slope_penalty
 
 
 class Step(NamedTuple):
@@ -47,7 +47,7 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> Step:
     for update in range(gan.config.g_updates):
         if update > 0:  # the first takes the fakes that D has just seen
             fake = gan.generate(next(noise)[: len(fake)])
-        loss_g, fake_logits_after = update_generator(gan, fake)
+        loss_g, fake_logits_after = update_generator(gan, fake, images)
     gan.step += 1
     return Step(loss_d, loss_g, real_logits, fake_logits, fake_logits_after, images.detach(), fake.detach())
 
@@ -60,34 +60,40 @@ def update_discriminator(gan: GAN, real: Tensor, fake: Tensor) -> tuple[Tensor, 
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
     real, fake = real.detach(), fake.detach()  # fake: cut off G's graph; real: a tensor of our own, for the next line
     real.requires_grad_(config.r1_weight > 0)
+    fake.requires_grad_(config.r2_weight > 0)
     # One after the other, since BatchNorm takes its statistics over a batch: both in one would be another game.
     real_logits, fake_logits = gan.discriminate(real), gan.discriminate(fake)
     labels = {"label_smoothing": config.label_smoothing} if config.label_smoothing else {}
-    loss = objective.discriminator(real_logits, fake_logits, **labels) + penalties(gan, real, fake, real_logits)
+    loss = objective.discriminator(real_logits, fake_logits, **labels)
+    loss = loss + penalties(gan, real, fake, real_logits, fake_logits)
     gan.optimizer_d.zero_grad(set_to_none=True)
     loss.backward(inputs=list(gan.discriminator.parameters()))
     gan.optimizer_d.step()
     return loss.detach(), real_logits.detach(), fake_logits.detach()
 
 
-def update_generator(gan: GAN, fake: Tensor) -> tuple[Tensor, Tensor]:
+def update_generator(gan: GAN, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """Teach G for one update to please the D that has just learnt: by default, maximise log D(G(z)).
 
-    `fake` still hangs on G's graph. Returns the loss, and D's logits (N,) before the update.
+    `fake` still hangs on G's graph; a relativistic game holds it against `real`, each fake against another image than
+    D did. Returns the loss, and D's logits (N,) before the update.
     """
-    logits = gan.discriminate(fake)
-    loss = OBJECTIVES[gan.config.objective].generator(logits)
+    objective, logits = OBJECTIVES[gan.config.objective], gan.discriminate(fake)
+    against = (gan.discriminate(real.roll(1, 0)).detach(),) if objective.paired else ()
+    loss = objective.generator(logits, *against)
     gan.optimizer_g.zero_grad(set_to_none=True)
     loss.backward(inputs=list(gan.generator.parameters()))  # D's weights need no gradient here
     gan.optimizer_g.step()
     return loss.detach(), logits.detach()
 
 
-def penalties(gan: GAN, real: Tensor, fake: Tensor, real_logits: Tensor) -> Tensor | float:
-    """What the Config adds to D's loss to bound its slope: R1, a gradient penalty, or by default nothing."""
+def penalties(gan: GAN, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> Tensor | float:
+    """What the Config adds to D's loss to bound its slope: R1, R2, a gradient penalty, or by default nothing."""
     config, total = gan.config, 0.0
     if config.r1_weight:
-        total = total + config.r1_weight * r1_penalty(real_logits, real)
+        total = total + config.r1_weight * slope_penalty(real_logits, real)
+    if config.r2_weight:
+        total = total + config.r2_weight * slope_penalty(fake_logits, fake)
     if config.gradient_penalty:
         mixed = between(real, fake, gan.random)
         total = total + config.gradient_penalty * gradient_penalty(gan.discriminate(mixed), mixed)

@@ -16,8 +16,10 @@ from dcgan_lib.losses import (
     hinge_discriminator_loss,
     least_squares_discriminator_loss,
     least_squares_generator_loss,
-    r1_penalty,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
     saturating_generator_loss,
+    slope_penalty,
     wasserstein_discriminator_loss,
 )
 
@@ -66,7 +68,9 @@ def test_every_objective_that_a_config_may_name_is_here():
         "least-squares": (least_squares_discriminator_loss, least_squares_generator_loss),
         "hinge": (hinge_discriminator_loss, critic_generator_loss),
         "wasserstein": (wasserstein_discriminator_loss, critic_generator_loss),
+        "relativistic": (relativistic_discriminator_loss, relativistic_generator_loss),
     }
+    assert [name for name, objective in OBJECTIVES.items() if objective.paired] == ["relativistic"]
 
 
 def test_an_objective_says_what_d_of_x_is_and_from_where_on_it_means_real():
@@ -75,8 +79,9 @@ def test_an_objective_says_what_d_of_x_is_and_from_where_on_it_means_real():
         assert OBJECTIVES[name].boundary == 0.5
     assert torch.equal(OBJECTIVES["least-squares"].output(REAL), REAL)  # it is taught 1 for real images, 0 for fakes
     assert OBJECTIVES["least-squares"].boundary == 0.5
-    assert torch.equal(OBJECTIVES["wasserstein"].output(REAL), REAL)
-    assert OBJECTIVES["wasserstein"].boundary is None
+    for name in ("wasserstein", "relativistic"):  # only differences mean anything
+        assert torch.equal(OBJECTIVES[name].output(REAL), REAL)
+        assert OBJECTIVES[name].boundary is None
 
 
 def test_the_saturating_loss_is_the_games_own_and_flat_where_fakes_are_rejected():
@@ -99,6 +104,20 @@ def test_least_squares_is_its_formula():
 def test_a_critics_loss_is_the_difference_of_its_means():
     assert wasserstein_discriminator_loss(REAL, FAKE).item() == pytest.approx(-2 / 3 - 1.5 / 3)
     assert critic_generator_loss(FAKE).item() == pytest.approx(2 / 3)
+
+
+def test_relativistic_losses_are_log_two_for_a_d_that_cannot_tell_and_blind_to_an_amount_added_to_all():
+    assert relativistic_discriminator_loss(REAL, REAL).item() == pytest.approx(math.log(2))
+    expected = -(REAL - FAKE).sigmoid().log().mean()
+    torch.testing.assert_close(relativistic_discriminator_loss(REAL, FAKE), expected)
+    torch.testing.assert_close(relativistic_discriminator_loss(REAL + 7, FAKE + 7), expected)
+    torch.testing.assert_close(relativistic_generator_loss(FAKE, REAL), -(FAKE - REAL).sigmoid().log().mean())
+
+
+def test_a_relativistic_g_learns_most_where_its_fake_is_furthest_behind_the_real_image():
+    fake = FAKE.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(relativistic_generator_loss(fake, REAL), fake)
+    torch.testing.assert_close(-3 * slope, (REAL - FAKE).sigmoid())
 
 
 def test_hinge_is_its_formula():
@@ -150,7 +169,7 @@ def test_the_penalty_looks_at_one_random_place_on_each_line_from_a_fake_to_its_r
 def test_r1_of_a_linear_discriminator_is_half_its_squared_weight():
     weight = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
     real = torch.ones(5, 3, 4, 4, requires_grad=True)
-    penalty = r1_penalty((real * weight).sum(dim=(1, 2, 3)), real)
+    penalty = slope_penalty((real * weight).sum(dim=(1, 2, 3)), real)
     torch.testing.assert_close(penalty, weight.square().sum() / 2)
     (slope,) = torch.autograd.grad(penalty, weight)
     torch.testing.assert_close(slope, weight)
@@ -159,4 +178,4 @@ def test_r1_of_a_linear_discriminator_is_half_its_squared_weight():
 def test_r1_is_averaged_over_the_images():
     real = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
     lengths = real.square().sum(dim=(1, 2, 3))
-    torch.testing.assert_close(r1_penalty(lengths / 2, real), lengths.mean() / 2)  # the gradient of |x|²/2 is x
+    torch.testing.assert_close(slope_penalty(lengths / 2, real), lengths.mean() / 2)  # the gradient of |x|²/2 is x

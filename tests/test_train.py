@@ -18,7 +18,7 @@ from dcgan_lib import gan as gan_module
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
 from dcgan_lib.health import HEALTH, STATISTICS, measure
-from dcgan_lib.losses import between, gradient_penalty, r1_penalty
+from dcgan_lib.losses import between, gradient_penalty, slope_penalty
 from dcgan_lib.train import TrainingDiverged, fit, noise_per_step, train_step
 
 
@@ -108,7 +108,7 @@ def test_r1_adds_its_gradient_to_that_of_the_discriminators_loss(tiny, images):
     plain, flat = GAN(tiny), GAN(tiny.replace(r1_weight=5.0))
     weights = list(plain.discriminator.parameters())
     image = real.clone().requires_grad_()
-    penalty = 5 * r1_penalty(plain.discriminator(image), image)
+    penalty = 5 * slope_penalty(plain.discriminator(image), image)
     expected = torch.autograd.grad(penalty, weights)
 
     without, with_it = stepped(plain, real, z), stepped(flat, real, z)
@@ -118,6 +118,34 @@ def test_r1_adds_its_gradient_to_that_of_the_discriminators_loss(tiny, images):
         torch.testing.assert_close(after.grad - before.grad, slope, rtol=1e-3, atol=1e-5)
     assert with_it["d_real"] == without["d_real"]
     assert not real.requires_grad
+
+
+def test_r2_is_the_same_at_fakes_and_both_make_the_loss_that_a_derivative_by_hand_gives(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    game = {"objective": "relativistic", "discriminator_norm": "none"}
+    plain, flat = (GAN(tiny.replace(**game, **more)) for more in ({}, {"r1_weight": 2.0, "r2_weight": 3.0}))
+    image, fake = (each.clone().detach().requires_grad_() for each in (real, plain.generator(z)))
+    penalty = 2 * slope_penalty(plain.discriminator(image), image) + 3 * slope_penalty(plain.discriminator(fake), fake)
+    expected = torch.autograd.grad(penalty, list(plain.discriminator.parameters()), allow_unused=True)
+
+    without, with_it = stepped(plain, real, z), stepped(flat, real, z)
+    torch.testing.assert_close(with_it["loss_d"] - without["loss_d"], penalty.detach(), rtol=1e-4, atol=1e-6)
+    weights = zip(plain.discriminator.parameters(), flat.discriminator.parameters(), expected, strict=True)
+    for before, after, slope in weights:
+        slope = torch.zeros_like(before) if slope is None else slope
+        torch.testing.assert_close(after.grad - before.grad, slope, rtol=1e-3, atol=1e-6)
+
+
+def test_a_relativistic_game_holds_each_fake_against_another_image_than_d_did(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    gan, seen = GAN(tiny.replace(objective="relativistic", discriminator_norm="none")), []
+    gan.discriminator.register_forward_hook(lambda _, given, logits: seen.append((given[0].detach(), logits.detach())))
+    losses = stepped(gan, real, z)
+    (_, on_real), (_, on_fake), (_, on_fake_after), (others, on_others) = seen
+    assert torch.equal(others, real.roll(1, 0))
+    softplus = torch.nn.functional.softplus
+    torch.testing.assert_close(losses["loss_d"], softplus(on_fake - on_real).mean())
+    torch.testing.assert_close(losses["loss_g"], softplus(on_others - on_fake_after).mean())
 
 
 def test_hinge_is_what_both_play_for_where_the_config_says_so(tiny, images):
