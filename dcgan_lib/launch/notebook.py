@@ -90,14 +90,21 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
 
 
 class StatusLine:
-    """A text stream of which a terminal shows the newest line, in place, and a log shows nothing."""
+    """A text stream of which a terminal shows the newest line, in place, and a log nothing but warnings.
+
+    A warning is a line that begins with "!", as `LiveView` prints them: it stays.
+    """
 
     def __init__(self) -> None:
         self.bar = tqdm(bar_format="{desc}", leave=False, disable=None)
 
     def write(self, text: str) -> None:
-        """Show the text's last line, as far as the terminal is wide."""
-        for line in text.strip().splitlines()[-1:]:
+        """Show the text's last line, as far as the terminal is wide, and keep its warnings."""
+        lines = text.strip().splitlines()
+        for line in lines:
+            if line.startswith("! "):
+                self.bar.write(line, file=sys.stderr)
+        for line in [line for line in lines if not line.startswith("! ")][-1:]:
             self.bar.set_description_str(line.strip()[: shutil.get_terminal_size().columns - 1])
 
     def flush(self) -> None:

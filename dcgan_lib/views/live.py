@@ -22,6 +22,8 @@ from dcgan_lib.views.front_end import has_front_end
 from dcgan_lib.views.plots import COLOURS, plot_curves, rendered
 
 REDRAW_SECONDS = 5  # between drawings of the curves: drawing takes time from training
+PATIENCE_SECONDS = 600  # of training, from which on it is said what would make it shorter
+SHORTER = "for a first look set epochs or max_images lower, or both widths to 16"
 DIAGNOSIS_SHARE = 0.01  # of the time, at most, goes into looking for faults
 
 
@@ -47,6 +49,8 @@ class LiveView:
         self.folder = folder
         self.record: RunRecord | None = None
         self.faults: dict[str, str] = {}  # as the last look found them, by their name
+        self.notice: list[str] = []
+        self.began, self.seconds_left = time.monotonic(), 0.0
         self.next_look = self.next_drawing = 0.0
         self.steps: list[int] = []
         self.losses: dict[str, list[float]] = {"loss_d": [], "loss_g": []}
@@ -63,18 +67,20 @@ class LiveView:
     def update(self, report: Report, grid: np.ndarray | None = None) -> None:
         """Show a report; costs a few milliseconds, and the curves are drawn again every few seconds at most."""
         done = report.step == report.total
-        new_faults = self._look(done)
+        new = [*self._time_it(report), *self._look(done)]
         share, speed = report.step / report.total, f"{report.images_per_second:,.0f} images/s"
+        if not done:
+            speed += f", {_minutes(self.seconds_left)} left"
         if not self.live:
             bar = "█" * int(10 * share) + "░" * (10 - int(10 * share))
-            print(f"{bar} {share:4.0%}  {report}  ({speed})", *new_faults, sep="\n! ", flush=True)
+            print(f"{bar} {share:4.0%}  {report}  ({speed})", *new, sep="\n! ", flush=True)
             return
         self.bar.value = share
         self.line.value = f"<code>{report}</code><br>step {report.step:,} of {report.total:,}, {speed}"
-        self.warning.value = "<br>".join(f"<b>⚠ {html.escape(fault)}</b>" for fault in self.faults.values())
+        told = [*self.notice, *self.faults.values()]
+        self.warning.value = "<br>".join(f"<b>⚠ {html.escape(text)}</b>" for text in told)
         if grid is not None:
             self.grid.value = jpeg(grid)
-        self.steps.extend(report.steps)
         for name, values in self.losses.items():
             values.extend(report.series[name])
         if time.monotonic() > self.next_drawing or done:
@@ -88,6 +94,17 @@ class LiveView:
             self.grid.layout.display = "none"  # the picture below takes its place
             self.curves.layout.width = "70%"
         display(Picture(data=jpeg(grid), format="jpeg"))
+
+    def _time_it(self, report: Report) -> list[str]:
+        """Say at the first report how long it takes, where that is long; count down from then on."""
+        first = not self.steps
+        self.steps.extend(report.steps)
+        a_step = (time.monotonic() - self.began) / len(self.steps)  # with all that is done beside it
+        self.seconds_left = a_step * (report.total - report.step)
+        if first and self.seconds_left > PATIENCE_SECONDS:
+            self.notice = [f"this takes about {_minutes(self.seconds_left)} here; {SHORTER}"]
+            return self.notice
+        return []
 
     def _draw_curves(self) -> bytes:
         shown = slice(None, None, max(1, len(self.steps) // 2000))  # so that the average grows with the training
@@ -110,3 +127,11 @@ class LiveView:
             spent = time.monotonic() - began
             self.next_look = began + max(REDRAW_SECONDS, spent / DIAGNOSIS_SHARE)
         return [text for what, text in self.faults.items() if what not in known]
+
+
+def _minutes(seconds: float) -> str:
+    """A duration, as exactly as a guess may be: "40 s", "12 min", "1 h 20 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -120,6 +120,18 @@ def test_the_status_is_one_line_in_a_terminal_and_quiet_in_a_log(terminal, monke
     assert err.endswith("\r") or not terminal  # what is printed next begins on a line of its own
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_warning_stays_in_a_terminal_and_in_a_log(terminal, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    status = notebook.StatusLine()
+    status.write("step 50\n! mode collapse, since step 12\n")
+    status.write("step 100\n")
+    status.bar.close()
+    err = capsys.readouterr().err
+    assert "! mode collapse, since step 12\n" in err
+    assert ("step 100" in err) == terminal
+
+
 WITHOUT_TORCH = """
 import sys
 import papermill

@@ -42,6 +42,7 @@ def test_with_no_front_end_a_report_is_a_line_and_the_end_a_picture(shown, capsy
     assert len(lines) == 6
     assert lines[0].startswith("█░░░░░░░░░  17%  [1/4][2/3]  Loss_D: 0.2500")
     assert lines[-1].startswith("██████████ 100%  [4/4][3/3]  Loss_D: ")
+    assert lines[0].endswith(" s left)")
     assert lines[-1].endswith("  (1,234 images/s)")
     (picture,) = shown
     assert Image.open(io.BytesIO(picture.data)).format == "JPEG"
@@ -81,6 +82,39 @@ def test_a_fault_of_the_run_is_shown_as_long_as_it_lasts_and_told_once(shown, ca
     assert warned == [looking and there for there in (False, True, True, False, True, True)]
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("! wrong value <range>, since")]
     assert len(told) == (0 if looking else 2)  # it came twice
+
+
+@pytest.mark.parametrize(("seconds", "long"), [(3, False), (300, True)])
+@pytest.mark.parametrize("looking", [True, False])
+def test_the_time_that_is_left_is_counted_down_and_a_long_one_told_at_once(
+    shown, capsys, monkeypatch, looking, seconds, long
+):
+    """Two steps a report take so many seconds: five times as long is left at first."""
+    now = [0.0]
+    monkeypatch.setattr(live, "has_front_end", lambda: looking)
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live.LiveView, "_draw_curves", lambda _: b"")
+    view, lines, warned = live.LiveView(), [], []
+    for report in reports():
+        now[0] += seconds
+        view.update(report)
+        lines.append(view.line.value if looking else capsys.readouterr().out)
+        warned.append(
+            "this takes about 25 min here; for a first look set" in (view.warning.value if looking else lines[-1])
+        )
+    assert warned == [long, *[long and looking] * 5]
+    left = ["25 min", "20 min", "15 min", "10 min", "5 min"] if long else ["15 s", "12 s", "9 s", "6 s", "3 s"]
+    assert all(f", {expected} left" in line for expected, line in zip(left, lines, strict=False))
+    assert "left" not in lines[-1].partition("images/s")[2]
+
+
+def test_a_run_that_goes_on_is_timed_by_what_this_process_has_done(shown, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    view, (*_, report, _) = live.LiveView(), reports()  # steps 9 and 10 of 12
+    now[0] = 40.0
+    view.update(report)
+    assert ", 40 s left" in capsys.readouterr().out
 
 
 def test_looking_for_faults_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
