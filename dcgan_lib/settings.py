@@ -14,6 +14,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "paper": {
         "flip": False,
         "hold_out": False,
+        "upsampling": "transposed",
         "generator_width": 64,
         "discriminator_width": 64,
         "batch_size": 128,
@@ -26,11 +27,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "modern": {
         "flip": True,
         "hold_out": True,
+        "upsampling": "nearest",
         "generator_width": 32,
         "discriminator_width": 32,
         "batch_size": 64,
-        "learning_rate_d": 6e-4,
-        "learning_rate_g": 6e-4,
+        "learning_rate_d": 4e-4,
+        "learning_rate_g": 4e-4,
         "label_smoothing": 0.1,
         "average_half_life": 20_000,
         "precision": "auto",

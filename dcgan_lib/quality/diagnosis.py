@@ -168,7 +168,7 @@ def _pattern(history: History) -> Finding | None:
         since = int(step)
     if len(heights) < GRIDS:
         return None
-    ideas = ("beta1: 0.5", "lower both learning rates", "average_half_life: 20000", "a kernel that its stride divides")
+    ideas = ("upsampling: nearest", "beta1: 0.5", "lower both learning rates", "average_half_life: 20000")
     return Finding("checkerboard", since, {"height in the spectrum": heights[0]}, history.advice(*ideas))
 
 
