@@ -155,7 +155,5 @@ OBJECTIVES = {
     "least-squares": Objective(least_squares_discriminator_loss, least_squares_generator_loss, torch.clone),
     "hinge": Objective(hinge_discriminator_loss, critic_generator_loss),
     "wasserstein": Objective(wasserstein_discriminator_loss, critic_generator_loss, torch.clone, None),
-    "relativistic": Objective(
-        relativistic_discriminator_loss, relativistic_generator_loss, torch.clone, None, paired=True
-    ),
+    "relativistic": Objective(relativistic_discriminator_loss, relativistic_generator_loss, torch.clone, None, True),
 }
