@@ -56,7 +56,9 @@ def run_folder(runs: str | Path, name: str) -> Path:
 def is_taken(folder: Path, *names: str) -> bool:
     """Whether another process holds the folder, by one of these names."""
     try:
-        for name in names if folder.exists() else ():
+        for name in names:
+            if not (folder / name).exists():  # and a folder that is gone must not come back
+                continue
             with claim(folder, wait=0, name=name):
                 pass
     except FolderTaken:
@@ -112,6 +114,10 @@ def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
     if told:
         raise ValueError(f"{folder} is a run of other settings: {', '.join(told)}; {advice}")
     with contextlib.suppress(FileNotFoundError):  # no record
-        trained_on = load_run(folder).fields.get("config/dataset/fingerprint", images.fingerprint)
+        record = load_run(folder)
+        trained_on = record.fields.get("config/dataset/fingerprint", images.fingerprint)
         if trained_on != images.fingerprint and (folder / "checkpoint.pt").exists():
             raise ValueError(f"{folder} was trained on other images than {images.source} holds: bring them back")
+        if record.lacking:
+            advice = "move the folder away, and the same command begins again, or choose another folder"
+            raise ValueError(f"{folder} is not whole, {record.lacking}; {advice}")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers.records import write_run
+from helpers.records import add_points, write_run
 
 from dcgan_lib.launch import folders
 from dcgan_lib.launch.folders import (
@@ -16,6 +16,7 @@ from dcgan_lib.launch.folders import (
     is_taken,
     run_folder,
 )
+from dcgan_lib.records import writing
 
 
 def put(folder, config, state="finished"):
@@ -91,6 +92,17 @@ def test_a_folder_with_a_run_of_other_settings_or_images_is_refused(tiny, images
     assert refusal(tiny) == "mine was trained on other images than memory holds: bring them back"
     (tmp_path / "config.json").write_text('{"config": {"bata1": 1}}')
     assert refusal(tiny) == f"mine/config.json: unknown setting 'bata1': did you mean 'beta1'?; {advice}"
+
+
+def test_a_record_without_its_beginning_is_neither_finished_nor_gone_on_with(tiny, images, tmp_path):
+    with writing.open_run(tiny, tmp_path / "mine", images=images) as run:
+        add_points(run, range(15, 25))
+        run["training/state"] = "finished"
+    tiny.save(tmp_path / "mine/config.json")
+    assert not is_finished(tmp_path / "mine", tiny)
+    lacks = "mine is not whole, its record lacks steps 1 to 14: files were taken out of it; move the folder away, and"
+    with pytest.raises(ValueError, match=lacks):
+        check_folder(tmp_path / "mine", tiny, images)
 
 
 @pytest.mark.parametrize("name", ["mine", "2024-run 5", "a=1,b=2", "faces.v2", "größer", "1e5", "[a]"])
