@@ -96,7 +96,7 @@ def load(path: str | Path, device: "str | torch.device" = "cpu") -> dict[str, An
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: {copies}, or rename it to begin anew") from error
+        raise CheckpointError(f"{path} is damaged or cut short: {copies}, or rename it to begin again") from error
 
 
 def random_states() -> dict[str, Any]:

@@ -28,12 +28,14 @@ def claim(folder: Path, wait: float = 10, name: str = TRAINER) -> Iterator[None]
     """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / name).acquire(wait)
     except Timeout:
         advice = "wait for it, or give the run another name"
         raise FolderTaken(f"{folder} is being trained by another process: {advice}") from None
+    except OSError as error:
+        raise OSError(f"{folder} can't be a run's folder: {error.strerror or error}; choose another") from error
     with lock:
         yield
 
@@ -48,7 +50,7 @@ def run_folder(runs: str | Path, name: str) -> Path:
     """The folder of the run of this name; `ValueError` for what can't be the name of a folder everywhere."""
     wrong = not name.isprintable() or re.search(r'[/\\:*?"<>|]', name) or name.strip(" .") != name or not name
     if wrong or len(name.encode()) > 200 or name.startswith("-"):
-        advice = "letters, digits, spaces and -_.,=+ do; no /, \\, : or *, no dot, blank or minus at the ends"
+        advice = "up to 200 letters, digits, spaces and -_.,=+ do; no /, \\, : or *, no dot, blank or minus at the ends"
         raise ValueError(f"{name[:60]!r} can't be the name of a run: {advice}")
     return Path(runs) / name
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -151,6 +152,11 @@ def overrides(given: list[list[str]]) -> dict[str, Any]:
     return {name: parse_yaml(value, f"--set {name}") for name, value in given}
 
 
+def warn_in_one_line() -> None:
+    """Have warnings shown as what they say, without the line of the library that they come from."""
+    warnings.formatwarning = lambda message, *_: f"{message}\n"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `dcgan train`."""
     parser.add_argument("settings", type=Path, help="a YAML file of Config's settings, such as configs/cpu.yaml")
@@ -163,6 +169,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(given: argparse.Namespace) -> int:
     """Train as a settings file says; returns 0, or 75 where another process trains it, or 130 where it was stopped."""
     stop_like_ctrl_c()
+    warn_in_one_line()
     if given.with_parent:
         threading.Thread(target=_stop_with_parent, daemon=True).start()
     config = Config.from_file(given.settings).replace(**overrides(given.set))

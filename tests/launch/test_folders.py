@@ -110,9 +110,16 @@ def test_a_name_is_that_of_a_folder_in_the_folder_of_runs(tmp_path, name):
     assert run_folder(tmp_path, name) == tmp_path / name
 
 
+def test_a_folder_that_can_be_none_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file/mine", tmp_path / ("x" * 300)):
+        with pytest.raises(OSError, match=r"^\S+ can't be a run's folder: [A-Z][\w ]+; choose another$"):
+            claim(folder).__enter__()
+
+
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../up", "a/b", "a\\b", "C:", "/etc", " a", "a.", ".hidden", "a*", "-n", "a\nb", "x" * 201]
 )
 def test_what_is_no_name_on_some_system_is_told(tmp_path, name):
-    with pytest.raises(ValueError, match=r"can't be the name of a run: letters, digits"):
+    with pytest.raises(ValueError, match=r"can't be the name of a run: up to 200 letters, digits"):
         run_folder(tmp_path, name)

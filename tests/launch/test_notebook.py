@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import nbformat
 import papermill
@@ -83,6 +84,14 @@ def test_what_cannot_be_trained_is_told_in_a_line_and_nothing_in_the_folder_chan
     assert len(err.splitlines()) == 1
     assert [path.name for path in (tmp_path / "runs/mine").iterdir()] == ["config.json"]
     assert executed == []
+
+
+def test_a_warning_is_one_line(executed, tiny, monkeypatch, capsys):
+    tiny.save("tiny.yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr("warnings.formatwarning", warnings.formatwarning)  # puts back what the command sets
+        main(["train", "tiny.yaml", "--run", "a*"])
+        assert warnings.formatwarning("20 .heic are not taken", UserWarning, "data.py", 1) == "20 .heic are not taken\n"
 
 
 def test_a_folder_that_another_process_holds_is_left_alone(executed, tiny, tmp_path, monkeypatch, capsys):
