@@ -36,9 +36,7 @@ def save(path: str | Path, **parts: Any) -> None:
         write_whole(path, lambda file: torch.save(state, file))
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as a RuntimeError
         kept = f"the checkpoint before it is intact in {path}" if path.exists() else "none was there before"
-        mended = (
-            "Free some space or choose another folder" if path.parent.is_dir() else "Its folder was deleted or moved"
-        )
+        mended = "Free some space or choose another folder" if path.parent.is_dir() else "Its folder is gone"
         raise OSError(f"could not write {path}: {str(error).splitlines()[0]}; {kept}. {mended}") from error
 
 

@@ -120,6 +120,9 @@ def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
         trained_on = record.fields.get("config/dataset/fingerprint", images.fingerprint)
         if trained_on != images.fingerprint and (folder / "checkpoint.pt").exists():
             raise ValueError(f"{folder} was trained on other images than {images.source} holds: bring them back")
-        if record.lacking:
+        lacking = record.lacking
+        if not (lacking or record.steps) and (folder / "checkpoint.pt").exists():
+            lacking = "its record lacks the steps before its checkpoint: files were taken out of it"
+        if lacking:
             advice = "move the folder away, and the same command begins again, or choose another folder"
-            raise ValueError(f"{folder} is not whole, {record.lacking}; {advice}")
+            raise ValueError(f"{folder} is not whole, {lacking}; {advice}")

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from dcgan_lib.records.log_files import find_processes
-from dcgan_lib.records.paths import PATHS, RECORD, SETTINGS, STATE
+from dcgan_lib.records.paths import PATHS, RECORD, RESUMED, SETTINGS, STATE
 from dcgan_lib.records.replay import Replay, to_image
 
 MOST_LETTERS = 200  # of a name
@@ -136,8 +136,7 @@ class RunRecord:
 
         A run's folder that was deleted, or files that were taken out of it, while it trained may leave such a record.
         """
-        path = PATHS["loss_g"]
-        gap = self._replay.gap(path) if STATE in self.fields and path in self._names("LogFloats") else None
+        gap = self._replay.gap(PATHS["loss_g"]) if {STATE, RESUMED} & self.fields.keys() else None
         return f"its record lacks steps {gap[0]:,} to {gap[1]:,}: files were taken out of it" if gap else ""
 
     @property

@@ -150,22 +150,23 @@ class Replay:
         return self._newest[path]
 
     def gap(self, path: str) -> tuple[int, int] | None:
-        """The first steps (from, to) that a series of every step lacks before the points of a process; None for none.
+        """The first steps (from, to) that a series of every step lacks before what a process wrote; None for none.
 
-        Looks at the first and the last point of each process alone.
+        Looks at the first and the last point of each process alone, and at the step from which it went on.
         """
-        ends = defaultdict(list)
-        for step, _, _, process in self.series[path].rows:
+        series, ends = self.series.get(path, Series("LogFloats")), defaultdict(list)
+        for step, _, _, process in series.rows:
             ends[process].append(step)
-        for log, offset, line in self.lines({log: [at[0], at[-1]] for log, at in self.series[path].unread.items()}):
+        for log, offset, line in self.lines({log: [at[0], at[-1]] for log, at in series.unread.items()}):
             with contextlib.suppress(*BROKEN):
                 points = _points(line, "LogFloats", log, offset, None)
                 ends[log.process] += [points[0][0], points[-1][0]]
         reached = 0
-        for _, steps in sorted(ends.items()):
-            if steps[0] > reached + 1:
-                return reached + 1, int(steps[0]) - 1
-            reached = steps[-1]
+        for process in sorted({*ends, *self._resumed}):
+            begins = ends[process][0] if process in ends else self._resumed[process] + 1
+            if begins > reached + 1:
+                return reached + 1, int(begins) - 1
+            reached = ends[process][-1] if process in ends else begins - 1
         return None
 
     def _take(self, line: bytes, log: LogFile, offset: int) -> None:

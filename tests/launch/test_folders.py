@@ -103,6 +103,12 @@ def test_a_record_without_its_beginning_is_neither_finished_nor_gone_on_with(tin
     lacks = "mine is not whole, its record lacks steps 1 to 14: files were taken out of it; move the folder away, and"
     with pytest.raises(ValueError, match=lacks):
         check_folder(tmp_path / "mine", tiny, images)
+    [log] = tmp_path.glob("mine/neptune/*/*/data-1.log")
+    log.unlink()
+    check_folder(tmp_path / "mine", tiny, images)  # nothing was trained yet, as far as one sees
+    (tmp_path / "mine/checkpoint.pt").touch()
+    with pytest.raises(ValueError, match="mine is not whole, its record lacks the steps before its checkpoint: files"):
+        check_folder(tmp_path / "mine", tiny, images)
 
 
 @pytest.mark.parametrize("name", ["mine", "2024-run 5", "a=1,b=2", "faces.v2", "größer", "1e5", "[a]"])

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -264,6 +265,10 @@ def test_a_run_that_goes_on_from_beyond_its_record_is_told_and_never_finished(tm
         with writing.open_run(SMALL, tmp_path, gan=gan) as run:
             writing.log_report(run, make_report(1, recorded))
     gan.step = 14
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        writing.open_run(SMALL, tmp_path, gan=gan).stop()  # killed before its first report
+    assert load_run(tmp_path).lacking == f"its record lacks steps {recorded + 1} to 14: files were taken out of it"
     with pytest.warns(UserWarning, match=rf"goes on after step 14, but its record ends at step {recorded}: the run"):
         run = writing.open_run(SMALL, tmp_path, gan=gan)
     with run:
