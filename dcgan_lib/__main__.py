@@ -29,15 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments:
         top.print_help()
         return 0
-    command = top.parse_args(arguments[:1]).command
-    name, about = COMMANDS[command]
+    name, about = COMMANDS[command := top.parse_args(arguments[:1]).command]
     module = importlib.import_module(f"dcgan_lib.{name}")
     parser = argparse.ArgumentParser(prog=f"dcgan {command}", description=about)
     module.add_arguments(parser)
     try:
         return module.main(parser.parse_args(arguments[1:]))
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        print(error, file=sys.stderr)
+        lines = ("".join(c if c.isprintable() else " " for c in line[:1000]) for line in str(error).splitlines())
+        print(*lines, sep="\n", file=sys.stderr)  # foreign text may hold what steers a terminal, or be long
         return 1
 
 

@@ -36,8 +36,8 @@ def save(path: str | Path, **parts: Any) -> None:
         write_whole(path, lambda file: torch.save(state, file))
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as a RuntimeError
         kept = f"the checkpoint before it is intact in {path}" if path.exists() else "none was there before"
-        reason = str(error).splitlines()[0]
-        raise OSError(f"could not write {path}: {reason}; {kept}. Free some space or choose another folder") from error
+        mended = "Free some space or choose another folder" if path.parent.is_dir() else "Its folder is gone"
+        raise OSError(f"could not write {path}: {str(error).splitlines()[0]}; {kept}. {mended}") from error
 
 
 def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], Any]) -> None:
@@ -94,7 +94,7 @@ def load(path: str | Path, device: "str | torch.device" = "cpu") -> dict[str, An
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: {copies}, or rename it to begin anew") from error
+        raise CheckpointError(f"{path} is damaged or cut short: {copies}, or rename it to begin again") from error
 
 
 def random_states() -> dict[str, Any]:

@@ -54,6 +54,12 @@ def test_a_disk_that_is_really_full_is_told_in_one_line(tmp_path):
         checkpoint.save(tmp_path / "c.pt", data=torch.zeros(100_000))
 
 
+def test_a_folder_that_is_gone_is_told_as_that(tmp_path):
+    with pytest.raises(OSError, match=r"could not write .*checkpoint.pt: .* Its folder is gone$"):
+        checkpoint.save(tmp_path / "gone/checkpoint.pt", step=1)
+    assert not (tmp_path / "gone").exists()
+
+
 def test_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*c\.pt: train first"):
         checkpoint.load(tmp_path / "c.pt")

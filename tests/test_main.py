@@ -39,6 +39,15 @@ def test_what_is_not_there_is_one_line_and_exit_code_1(arguments, capsys):
     assert "no/where" in said.err
 
 
+def test_foreign_text_in_an_error_is_cut_and_steers_no_terminal(tmp_path, capsys):
+    (tmp_path / "settings.yaml").write_text('data: "\\e[31mred/\\e]0;' + "x/" * 700 + '"')
+    assert main(["train", str(tmp_path / "settings.yaml"), "--runs", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "no data at  [31mred/ ]0;x/x/" in said
+    assert "\x1b" not in said
+    assert len(said) < 1100
+
+
 def test_an_unknown_command_is_answered_with_those_there_are(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["trian"])

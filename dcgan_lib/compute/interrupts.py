@@ -50,6 +50,7 @@ def stop_like_ctrl_c() -> None:
 
 
 def stop_once(number: int, frame: Any) -> NoReturn:
-    """A handler that does what Ctrl-C does; said again while the run saves, it does no harm."""
-    signal.signal(number, signal.SIG_IGN)
+    """A handler that does what Ctrl-C does; said again while the run saves, by whichever signal, it does no harm."""
+    for each in ENDING:  # a terminal that closes may send both
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

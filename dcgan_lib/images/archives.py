@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dcgan_lib.images import lists
 
+NUMPY = b"\x93NUMPY"
 #: How a file begins → what it is, and what to do with it.
 KINDS = {
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it (7z x), and give the folder"),
@@ -20,7 +21,7 @@ KINDS = {
     b"\x28\xb5\x2f\xfd": ("packed with zstd", "unpack it (tar -xf for a .tar.zst, otherwise unzstd)"),
     b"PAR1": ("a parquet table", "write its images as files: pandas.read_parquet gives their bytes"),
     b"\x89HDF": ("an HDF5 file", "write its arrays as image files: h5py reads them"),
-    b"\x93NUMPY": ("an array of NumPy's", "write its images as files: PIL.Image.fromarray(array).save(name)"),
+    NUMPY: ("an array of NumPy's", "write its images as files: PIL.Image.fromarray(array).save(name)"),
     b"\xff\xd8\xff": ("a single JPEG", "give the folder that holds it and others"),
     b"\x89PNG": ("a single PNG", "give the folder that holds it and others"),
 }
@@ -45,6 +46,8 @@ def list_archive(path: Path) -> tuple[dict[str, "zipfile.ZipInfo | InTar"], dict
             with zipfile.ZipFile(path) as archive:
                 found = [(info.filename, info, (info.file_size, info.CRC)) for info in archive.infolist()]
             found = [each for each in found if not each[1].is_dir()]
+            if found and all(name.endswith(".npy") for name, *_ in found):
+                raise ValueError(f"{path} holds arrays of NumPy's: {KINDS[NUMPY][1]}")
         elif _head(path, 262)[257:262] == b"ustar":
             with tarfile.open(path, "r:") as archive:
                 files = [info for info in archive if info.isreg() and not info.issparse()]
@@ -65,7 +68,11 @@ def list_archive(path: Path) -> tuple[dict[str, "zipfile.ZipInfo | InTar"], dict
 def read_member(path: Path, member: "zipfile.ZipInfo | InTar", archive: zipfile.ZipFile | None) -> bytes:
     """The contents of a file in an archive; `archive` is the zip, opened."""
     if archive:
-        return archive.read(member)
+        try:
+            return archive.read(member)
+        except RuntimeError as error:
+            reason = "protected by a password" if member.flag_bits & 1 else "packed by a method that is not read here"
+            raise ValueError(f"{reason}: pack the archive again") from error
     with path.open("rb") as file:
         file.seek(member.offset)
         return file.read(member.file_size)
@@ -81,7 +88,7 @@ def read_lists(path: Path, members: dict[str, "zipfile.ZipInfo | InTar"]) -> dic
             with zipfile.ZipFile(path) if isinstance(members[name], zipfile.ZipInfo) else path.open("rb") as opened:
                 archive = opened if isinstance(opened, zipfile.ZipFile) else None
                 contents[stem] = read_member(path, members[name], archive)
-        except UNREADABLE as error:
+        except (*UNREADABLE, ValueError) as error:
             raise ValueError(f"{name} in {path} cannot be read ({error}): pack it again, or without it") from error
     return contents
 
@@ -89,6 +96,8 @@ def read_lists(path: Path, members: dict[str, "zipfile.ZipInfo | InTar"]) -> dic
 def what_it_is(path: Path, error: Exception) -> str:
     """One line on a file that can't be read as a zip or a tar: by how it begins, what it is and what to do."""
     head = _head(path, 64)
+    if not head:
+        return f"{path} is empty: download it again; data/README.md says from where"
     if head.lstrip().startswith(b"<"):
         return f"{path} is not a zip ({lists.WEB_PAGE}): download it again; data/README.md says from where"
     for beginning, (kind, advice) in KINDS.items():

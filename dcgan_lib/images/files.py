@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -121,7 +121,7 @@ def _open_archive(path: Path, known: dict[str, bytes]) -> Source:
     return Source(path, images, [stamps[name] for name in images], [members[name] for name in images], found, others)
 
 
-def _count(names: Iterator[str]) -> Counter[str]:
+def _count(names: Iterable[str]) -> Counter[str]:
     """How many there are of each suffix, without those that often lie beside images."""
     suffixes = (PurePosixPath(name).suffix.lower()[:12] for name in names)
     return Counter(suffix for suffix in suffixes if suffix not in COMPANIONS)
@@ -129,7 +129,7 @@ def _count(names: Iterator[str]) -> Counter[str]:
 
 def _walk(folder: Path) -> tuple[Source, list[Path]]:
     """List a folder's images and archives, at any depth."""
-    names, stamps, found, labels, others, seen = [], [], [], [], [], set()
+    names, stamps, found, labels, others, odd, seen = [], [], [], [], [], 0, set()
     for root, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         if os.path.realpath(root) in seen:  # a link that leads back up
             folders.clear()
@@ -144,7 +144,7 @@ def _walk(folder: Path) -> tuple[Source, list[Path]]:
             except OSError:  # a link to nowhere: reading it will say so
                 status = None
             if status and not stat.S_ISREG(status.st_mode):  # a pipe would keep its reader waiting for ever
-                others.append(file)
+                odd += 1
             elif file.lower().endswith(SUFFIXES):
                 names.append(file if prefix == "./" else prefix + file)
                 stamps.append((status.st_size, status.st_mtime_ns) if status else (0, 0))
@@ -154,9 +154,11 @@ def _walk(folder: Path) -> tuple[Source, list[Path]]:
                 labels.append((file, Path(path)))
             else:
                 others.append(file)
-    others += [archive.name for archive in found if names]  # loose images come before them
+    counts = _count([*others, *(archive.name for archive in found if names)])  # loose images come before archives
+    if odd:
+        counts["that are a pipe, a socket or a device"] = odd
     inside = {stem: lists.read_list(path) for stem, path in lists.first_of_each(labels).items()}
-    return Source(folder, names, stamps, None, lists.lists_at(folder) | inside, _count(others)), found
+    return Source(folder, names, stamps, None, lists.lists_at(folder) | inside, counts), found
 
 
 def _is_litter(name: str) -> bool:

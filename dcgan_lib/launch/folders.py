@@ -28,12 +28,14 @@ def claim(folder: Path, wait: float = 10, name: str = TRAINER) -> Iterator[None]
     """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / name).acquire(wait)
     except Timeout:
         advice = "wait for it, or give the run another name"
         raise FolderTaken(f"{folder} is being trained by another process: {advice}") from None
+    except OSError as error:
+        raise OSError(f"{folder} can't be a run's folder: {error.strerror or error}; choose another") from error
     with lock:
         yield
 
@@ -48,7 +50,7 @@ def run_folder(runs: str | Path, name: str) -> Path:
     """The folder of the run of this name; `ValueError` for what can't be the name of a folder everywhere."""
     wrong = not name.isprintable() or re.search(r'[/\\:*?"<>|]', name) or name.strip(" .") != name or not name
     if wrong or len(name.encode()) > 200 or name.startswith("-"):
-        advice = "letters, digits, spaces and -_.,=+ do; no /, \\, : or *, no dot, blank or minus at the ends"
+        advice = "up to 200 letters, digits, spaces and -_.,=+ do; no /, \\, : or *, no dot, blank or minus at the ends"
         raise ValueError(f"{name[:60]!r} can't be the name of a run: {advice}")
     return Path(runs) / name
 
@@ -56,7 +58,9 @@ def run_folder(runs: str | Path, name: str) -> Path:
 def is_taken(folder: Path, *names: str) -> bool:
     """Whether another process holds the folder, by one of these names."""
     try:
-        for name in names if folder.exists() else ():
+        for name in names:
+            if not (folder / name).exists():  # and a folder that is gone must not come back
+                continue
             with claim(folder, wait=0, name=name):
                 pass
     except FolderTaken:
@@ -112,6 +116,13 @@ def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
     if told:
         raise ValueError(f"{folder} is a run of other settings: {', '.join(told)}; {advice}")
     with contextlib.suppress(FileNotFoundError):  # no record
-        trained_on = load_run(folder).fields.get("config/dataset/fingerprint", images.fingerprint)
+        record = load_run(folder)
+        trained_on = record.fields.get("config/dataset/fingerprint", images.fingerprint)
         if trained_on != images.fingerprint and (folder / "checkpoint.pt").exists():
             raise ValueError(f"{folder} was trained on other images than {images.source} holds: bring them back")
+        lacking = record.lacking
+        if not (lacking or record.steps) and (folder / "checkpoint.pt").exists():
+            lacking = "its record lacks the steps before its checkpoint: files were taken out of it"
+        if lacking:
+            advice = "move the folder away, and the same command begins again, or choose another folder"
+            raise ValueError(f"{folder} is not whole, {lacking}; {advice}")

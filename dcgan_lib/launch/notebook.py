@@ -2,14 +2,20 @@
 
 import _thread
 import argparse
+import asyncio
 import contextlib
 import logging
 import os
+import pickle
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+import time
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +36,11 @@ from dcgan_lib.launch.folders import (
     run_folder,
 )
 from dcgan_lib.launch.gpus import check_device
+from dcgan_lib.records.writing import FolderGone
 from dcgan_lib.settings import parse_yaml
 
-STOP_SECONDS = 600.0  # that a kernel has, once it is told to stop, to finish its step and save
-IDLE_SECONDS = 5.0  # that it has where nothing trains: jupyter's own; some never end by themselves
+STOP_SECONDS = 180.0  # that a kernel has, once it is told to stop, to finish its step and save
+IDLE_SECONDS = 5.0  # that it has to end, once nothing trains: some never do by themselves
 TAKEN = 75  # exit code of a launcher whose folder another process holds: try again later
 
 
@@ -51,7 +58,8 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
 
     `tags`: words to find the run by. Raises `OSError` or `ValueError`, before anything in the folder changes, where the
     images or the device can't be used, or the folder holds a run of others; `FolderTaken` where another process trains
-    there; `RuntimeError` where a cell fails or the kernel is killed: the notebook as far as it got is in the folder.
+    there; `FolderGone` where the folder is deleted or moved meanwhile; `RuntimeError` where a cell fails or the kernel
+    is killed: the notebook as far as it got is in the folder.
     """
     notebook, folder = find_notebook(), Path(folder)
     check_device(config.device)
@@ -79,9 +87,13 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
                 extra_arguments=["--log-level=CRITICAL"],  # it tells of connections, and of what Ctrl-C closed
             )
         except papermill.PapermillExecutionError as error:
+            if error.ename == FolderGone.__name__:
+                raise FolderGone(folder) from error
             source = next((line for line in error.source.splitlines() if line.strip()), "")
             where = f"in cell [{error.exec_count}], {source!r}; the notebook with the traceback: {executed}"
             raise RuntimeError(f"{error.ename}: {error.evalue}\n  {where}") from error
+        except FileNotFoundError as error:  # of papermill's own, as it writes the notebook
+            raise error if folder.exists() else FolderGone(folder) from error
         except DeadKernelError as error:
             died = "the kernel died, as it does when memory runs out"
             raise RuntimeError(f"{died}; {_saved(folder)}: the same command goes on") from error
@@ -112,13 +124,25 @@ class StatusLine:
 
 
 def _kernel_manager(folder: Path) -> type:
-    """A manager of kernels that gives one which trains in this folder the time to save, and an idle one little."""
+    """A manager of kernels that gives one which trains in this folder the time to save, and then little to end.
+
+    So a launcher that is told to stop ends within `STOP_SECONDS`, `IDLE_SECONDS` and what its own end takes, a second
+    or two on an idle machine, whatever the kernel does; as a rule within seconds of the save.
+    """
     from jupyter_client import AsyncKernelManager
 
     class RunKernelManager(AsyncKernelManager):
-        @property
-        def shutdown_wait_time(self) -> float:  # asked for once the kernel has been told to stop
-            return STOP_SECONDS if is_taken(folder, TRAINER) else IDLE_SECONDS
+        async def _async_finish_shutdown(self, *given: Any, **options: Any) -> None:
+            """Wait until the kernel, which has been told to stop, has saved; then until it ends, or kill it."""
+            waiting = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in waiting:
+                task.cancel()  # it waits for a cell's end, and would tell of a dead kernel or of closed sockets
+            await asyncio.gather(*waiting, return_exceptions=True)
+            saved_by = time.monotonic() + STOP_SECONDS
+            while is_taken(folder, TRAINER) and time.monotonic() < saved_by and await self.is_alive():
+                await asyncio.sleep(0.1)
+            self.shutdown_wait_time = IDLE_SECONDS
+            await super()._async_finish_shutdown(*given, **options)
 
     return RunKernelManager
 
@@ -135,6 +159,11 @@ def overrides(given: list[list[str]]) -> dict[str, Any]:
     return {name: parse_yaml(value, f"--set {name}") for name, value in given}
 
 
+def warn_in_one_line() -> None:
+    """Have warnings shown as what they say, without the line of the library that they come from."""
+    warnings.formatwarning = lambda message, *_: f"{message}\n"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `dcgan train`."""
     parser.add_argument("settings", type=Path, help="a YAML file of Config's settings, such as configs/cpu.yaml")
@@ -147,6 +176,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(given: argparse.Namespace) -> int:
     """Train as a settings file says; returns 0, or 75 where another process trains it, or 130 where it was stopped."""
     stop_like_ctrl_c()
+    warn_in_one_line()
     if given.with_parent:
         threading.Thread(target=_stop_with_parent, daemon=True).start()
     config = Config.from_file(given.settings).replace(**overrides(given.set))
@@ -162,11 +192,14 @@ def main(given: argparse.Namespace) -> int:
     from dcgan_lib.records.reading import load_run  # pandas takes a while to import
     from dcgan_lib.records.table import runs_as_text
 
-    print(runs_as_text([load_run(folder)]))
+    record = load_run(folder)
+    print(runs_as_text([record]))
     print(f"  faces  {max((folder / 'samples').glob('*.png'), default='none yet')}")
     print(f"   look  make lab, then notebooks/04_results.ipynb; what was executed is in {folder / 'notebook.ipynb'}")
     print(f"compare  dcgan runs {given.runs}")
-    return 0
+    if record.lacking:
+        print(f"{folder} is not whole: {record.lacking}", file=sys.stderr)
+    return 1 if record.lacking else 0
 
 
 def _folder(text: str) -> Path:
@@ -183,10 +216,20 @@ def _stop_with_parent() -> None:
 
 
 def _saved(folder: Path) -> str:
-    from dcgan_lib.checkpoint import load
-
-    checkpoint = folder / "checkpoint.pt"
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        if checkpoint.exists():  # asked first: to load it takes the seconds in which torch is imported
-            return f"and saved after step {load(checkpoint)['gan']['step']:,} in {folder}"
+    with contextlib.suppress(Exception):  # of a file that is missing, or none of ours
+        with zipfile.ZipFile(folder / "checkpoint.pt") as archive:
+            [pickled] = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+            state = _PlainValues(archive.open(pickled)).load()
+        return f"and saved after step {state['gan']['step']:,} in {folder}"
     return f"and nothing was saved yet in {folder}"
+
+
+class _PlainValues(pickle.Unpickler):
+    """Reads a checkpoint without its tensors, and so without torch, which a busy machine imports in half a minute."""
+
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        """What stands for all that the file names, nothing of which is imported."""
+        return OrderedDict if name == "OrderedDict" else lambda *given: None
+
+    def persistent_load(self, where: Any) -> None:
+        """No tensor's numbers are read."""

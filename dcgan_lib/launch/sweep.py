@@ -12,7 +12,7 @@ from dcgan_lib.compute.interrupts import stop_like_ctrl_c, stop_requests
 from dcgan_lib.data import ImageSet, load_images
 from dcgan_lib.launch.folders import LAUNCHER, TRAINER, check_folder, is_finished, is_taken
 from dcgan_lib.launch.gpus import check_device, default_jobs
-from dcgan_lib.launch.notebook import add_run_options, find_notebook, overrides
+from dcgan_lib.launch.notebook import add_run_options, find_notebook, overrides, warn_in_one_line
 from dcgan_lib.launch.sweep_file import SweepRun, read_sweep
 from dcgan_lib.launch.worker import ELSEWHERE, Outcome, say, train_in_process
 from dcgan_lib.records.reading import RECORD, load_run
@@ -74,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(given: argparse.Namespace) -> int:
     """Train all runs of a sweep's file; 0 where all are finished, 1 where one failed, 130 where it was stopped."""
     stop_like_ctrl_c()
+    warn_in_one_line()
     if given.jobs is not None and given.jobs < 1:
         raise ValueError(f"--jobs is {given.jobs}: give 1 or more")
     try:

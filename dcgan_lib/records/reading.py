@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from dcgan_lib.records.log_files import find_processes
-from dcgan_lib.records.paths import RECORD, SETTINGS, STATE
+from dcgan_lib.records.paths import PATHS, RECORD, RESUMED, SETTINGS, STATE
 from dcgan_lib.records.replay import Replay, to_image
 
 MOST_LETTERS = 200  # of a name
@@ -119,11 +119,25 @@ class RunRecord:
 
     @property
     def state(self) -> str:
-        """Finished, diverged, interrupted, failed (by an exception), or unfinished: still running, or killed."""
+        """Finished, diverged, interrupted, failed (by an exception), or unfinished: still running, or killed.
+
+        Or incomplete: trained to its end, but its record lacks steps, as `lacking` says.
+        """
         reported = self.fields.get(STATE)
         if reported in ("diverged", "interrupted"):
             return reported
-        return "failed" if self.fields.get("sys/failed") else "finished" if reported == "finished" else "unfinished"
+        if self.fields.get("sys/failed") or reported != "finished":
+            return "failed" if self.fields.get("sys/failed") else "unfinished"
+        return "incomplete" if self.lacking else "finished"
+
+    @property
+    def lacking(self) -> str:
+        """A line on steps that came before what is recorded; empty for none, and for a record of other code.
+
+        A run's folder that was deleted, or files that were taken out of it, while it trained may leave such a record.
+        """
+        gap = self._replay.gap(PATHS["loss_g"]) if {STATE, RESUMED} & self.fields.keys() else None
+        return f"its record lacks steps {gap[0]:,} to {gap[1]:,}: files were taken out of it" if gap else ""
 
     @property
     def steps(self) -> int:
@@ -150,7 +164,7 @@ class RunRecord:
     @property
     def problems_so_far(self) -> list[str]:
         """Those of `problems` that what was read until now has shown."""
-        return [*self._foreign, *self._replay.problems]
+        return [*self._foreign, *filter(None, [self.lacking]), *self._replay.problems]
 
     def last(self, path: str) -> tuple[float, float | str]:
         """The newest point of a series, as (step, value), in most cases by its line alone; `KeyError` for no series."""

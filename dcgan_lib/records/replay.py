@@ -4,6 +4,7 @@ Fields are read at once. Of a series only the places of its lines are kept, unti
 """
 
 import base64
+import contextlib
 import io
 import json
 import re
@@ -147,6 +148,26 @@ class Replay:
                 row = next(reversed(self.rows(path)), None)
             self._newest[path] = row
         return self._newest[path]
+
+    def gap(self, path: str) -> tuple[int, int] | None:
+        """The first steps (from, to) that a series of every step lacks before what a process wrote; None for none.
+
+        Looks at the first and the last point of each process alone, and at the step from which it went on.
+        """
+        series, ends = self.series.get(path, Series("LogFloats")), defaultdict(list)
+        for step, _, _, process in series.rows:
+            ends[process].append(step)
+        for log, offset, line in self.lines({log: [at[0], at[-1]] for log, at in series.unread.items()}):
+            with contextlib.suppress(*BROKEN):
+                points = _points(line, "LogFloats", log, offset, None)
+                ends[log.process] += [points[0][0], points[-1][0]]
+        reached = 0
+        for process in sorted({*ends, *self._resumed}):
+            begins = ends[process][0] if process in ends else self._resumed[process] + 1
+            if begins > reached + 1:
+                return reached + 1, int(begins) - 1
+            reached = ends[process][-1] if process in ends else begins - 1
+        return None
 
     def _take(self, line: bytes, log: LogFile, offset: int) -> None:
         """Apply one line; raises one of `BROKEN`, and changes nothing, for a bad one."""

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import random
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     import torch
 
 DIRECTORY = "NEPTUNE_DATA_DIRECTORY"  # the variable that says where Neptune keeps records
+FIRST_LOG = "data-1.log"  # the file that a process's record begins with
+
+
+class FolderGone(RuntimeError):
+    """A run's folder was deleted or moved while the run was written there."""
+
+    def __init__(self, folder: Path | str) -> None:
+        told = f"{folder} was deleted or moved while the run trained, so that nothing more of it can be kept"
+        super().__init__(f"{told}: the same command begins again, or goes on once the folder is back")
 
 
 def open_run(
@@ -36,7 +46,10 @@ def open_run(
     The architectures, the device and the step to go on from are those of `gan`; the data set is `images`, an
     `ImageSet`. A folder that has a record gets a second one beside it, and `records.reading` joins them. Use it in a
     `with` block: an exception then marks the run as failed and leaves its traceback in `monitoring/traceback`. Global
-    random states stay as they are.
+    random states stay as they are. Warns where `gan` has trained further than the record in the folder says.
+
+    Where the folder is deleted or moved meanwhile, `log_report`, `log_images`, `log_scores` and `run.wait()` raise
+    `FolderGone`, and nothing is put back into it.
     """
     folder = Path(folder).resolve()
     before = set(folder.glob(f"{RECORD}/*/*"))
@@ -69,6 +82,7 @@ def open_run(
 
     for own in set(folder.glob(f"{RECORD}/*/*")) - before:  # one
         (own / NUMBER).write_text(str(len(before)))
+    _leave_deleted(run)
     run[SETTINGS] = _loggable(config.to_dict())
     run["environment"] = _loggable(describe(config, gan.device if gan is not None else config.device))
     if images is not None:
@@ -80,6 +94,9 @@ def open_run(
             # The text itself: an upload by path would store the path alone.
             text = neptune.types.File.from_content(str(network), extension="txt")
             run[f"io_files/artifacts/{name}_arch"].upload(text)
+        if gan.step > (recorded := _recorded(folder) if gan.step and has_record else 0):
+            told = f"its record ends at step {recorded:,}: the run will be incomplete"
+            warnings.warn(f"{folder} goes on after step {gan.step:,}, but {told}", stacklevel=2)
         if gan.step or has_record:  # what an earlier process logged beyond this step is given up
             run[RESUMED] = gan.step
         if images is not None and gan.step < config.steps_per_epoch(trained_on) * config.epochs:
@@ -92,7 +109,9 @@ def log_report(run: "neptune.Run", report: Any) -> None:
 
     `training/state` becomes "running", "finished", "interrupted" or "diverged"; `training/diverged_at` is the first
     step with a value that is not finite. NaN and infinity are left out of a series, since Neptune takes none.
+    Raises `FolderGone` where the run's folder was deleted or moved.
     """
+    _check_there(run)
     for name, values in report.series.items():
         points = [(value, step) for value, step in zip(values, report.steps, strict=True) if math.isfinite(value)]
         if points:
@@ -111,7 +130,8 @@ def log_report(run: "neptune.Run", report: Any) -> None:
 def log_images(run: "neptune.Run", grid: np.ndarray | Image.Image, step: int, name: str = FIXED_NOISE) -> None:
     """Append one picture to the series `name`: a PIL image, or an array (H, W, C) of uint8, C being 1 or 3.
 
-    Raises `ValueError` for another shape or type: Neptune would only warn of pixels in [-1, 1], and store noise.
+    Raises `ValueError` for another shape or type: Neptune would only warn of pixels in [-1, 1], and store noise; and
+    `FolderGone` where the run's folder was deleted or moved.
     """
     if not isinstance(grid, Image.Image):
         grid = np.asarray(grid)
@@ -120,6 +140,7 @@ def log_images(run: "neptune.Run", grid: np.ndarray | Image.Image, step: int, na
             raise ValueError(f"{wrong}: give uint8, (height, width, 1 or 3), as images.grid.to_grid does")
         grid = Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid)
 
+    _check_there(run)
     from neptune.types import File
 
     # As a PIL image: Neptune would stretch an array that has no pixel above 1.
@@ -127,7 +148,11 @@ def log_images(run: "neptune.Run", grid: np.ndarray | Image.Image, step: int, na
 
 
 def log_scores(run: "neptune.Run", scores: dict[str, float], step: int) -> None:
-    """Append what `quality.evaluate.Evaluator` measured at a step, each score to the series `metrics/<its name>`."""
+    """Append what `quality.evaluate.Evaluator` measured at a step, each score to the series `metrics/<its name>`.
+
+    Raises `FolderGone` where the run's folder was deleted or moved.
+    """
+    _check_there(run)
     for name, value in scores.items():
         if math.isfinite(value):
             run[METRICS + name].append(value, step=step)
@@ -140,6 +165,41 @@ def write_config(config: Config, folder: str | Path, device: "torch.device | str
     content = {"config": config.to_dict(), "environment": describe(config, device)}
     checkpoint.write_whole(path, json.dumps(content, indent=2) + "\n")
     return path
+
+
+def _recorded(folder: Path) -> int:
+    """The newest step in the folder's record."""
+    from dcgan_lib.records.reading import load_run  # pandas takes a while to import
+
+    return load_run(folder).steps
+
+
+def _check_there(run: "neptune.Run") -> None:
+    """`FolderGone` where the record of this process is gone; a record that isn't kept offline is not looked at."""
+    record = getattr(run._op_processor, "data_path", None)
+    if record is not None and not (record / FIRST_LOG).exists():  # open still, so that writing to it would not fail
+        raise FolderGone(record.parents[2])
+
+
+def _leave_deleted(run: "neptune.Run") -> None:
+    """Have Neptune write the record's metadata only where the record is: they would put a part of it back.
+
+    What is half there would be taken for a run. Asked for by `run.wait()`, it raises `FolderGone`; where the run is
+    being closed, it is quiet, since Neptune would wait for ever in the next fork after an error there.
+    """
+    metadata = run._op_processor._metadata_file
+    flush = metadata.flush
+
+    def flush_if_there() -> None:
+        try:
+            _check_there(run)
+        except FolderGone:
+            if run.get_state() == "started":
+                raise
+        else:
+            flush()
+
+    metadata.flush = flush_if_there
 
 
 def _loggable(values: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers.records import write_run
+from helpers.records import add_points, write_run
 
 from dcgan_lib.launch import folders
 from dcgan_lib.launch.folders import (
@@ -16,6 +16,7 @@ from dcgan_lib.launch.folders import (
     is_taken,
     run_folder,
 )
+from dcgan_lib.records import writing
 
 
 def put(folder, config, state="finished"):
@@ -93,14 +94,38 @@ def test_a_folder_with_a_run_of_other_settings_or_images_is_refused(tiny, images
     assert refusal(tiny) == f"mine/config.json: unknown setting 'bata1': did you mean 'beta1'?; {advice}"
 
 
+def test_a_record_without_its_beginning_is_neither_finished_nor_gone_on_with(tiny, images, tmp_path):
+    with writing.open_run(tiny, tmp_path / "mine", images=images) as run:
+        add_points(run, range(15, 25))
+        run["training/state"] = "finished"
+    tiny.save(tmp_path / "mine/config.json")
+    assert not is_finished(tmp_path / "mine", tiny)
+    lacks = "mine is not whole, its record lacks steps 1 to 14: files were taken out of it; move the folder away, and"
+    with pytest.raises(ValueError, match=lacks):
+        check_folder(tmp_path / "mine", tiny, images)
+    [log] = tmp_path.glob("mine/neptune/*/*/data-1.log")
+    log.unlink()
+    check_folder(tmp_path / "mine", tiny, images)  # nothing was trained yet, as far as one sees
+    (tmp_path / "mine/checkpoint.pt").touch()
+    with pytest.raises(ValueError, match="mine is not whole, its record lacks the steps before its checkpoint: files"):
+        check_folder(tmp_path / "mine", tiny, images)
+
+
 @pytest.mark.parametrize("name", ["mine", "2024-run 5", "a=1,b=2", "faces.v2", "größer", "1e5", "[a]"])
 def test_a_name_is_that_of_a_folder_in_the_folder_of_runs(tmp_path, name):
     assert run_folder(tmp_path, name) == tmp_path / name
+
+
+def test_a_folder_that_can_be_none_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file/mine", tmp_path / ("x" * 300)):
+        with pytest.raises(OSError, match=r"^\S+ can't be a run's folder: [A-Z][\w ]+; choose another$"):
+            claim(folder).__enter__()
 
 
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../up", "a/b", "a\\b", "C:", "/etc", " a", "a.", ".hidden", "a*", "-n", "a\nb", "x" * 201]
 )
 def test_what_is_no_name_on_some_system_is_told(tmp_path, name):
-    with pytest.raises(ValueError, match=r"can't be the name of a run: letters, digits"):
+    with pytest.raises(ValueError, match=r"can't be the name of a run: up to 200 letters, digits"):
         run_folder(tmp_path, name)

@@ -1,17 +1,28 @@
 """One run through papermill, without running it: what is passed on, what is refused, what is said."""
 
+import gc
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+import warnings
 
+import nbformat
 import papermill
+import psutil
 import pytest
-from helpers.records import write_run
+from helpers.records import add_points, write_run
 from PIL import Image
 
 from dcgan_lib.__main__ import main
+from dcgan_lib.gan import GAN
 from dcgan_lib.launch import notebook
 from dcgan_lib.launch.folders import LAUNCHER, FolderTaken, claim
+from dcgan_lib.records import writing
 
 
 @pytest.fixture
@@ -75,6 +86,14 @@ def test_what_cannot_be_trained_is_told_in_a_line_and_nothing_in_the_folder_chan
     assert executed == []
 
 
+def test_a_warning_is_one_line(executed, tiny, monkeypatch, capsys):
+    tiny.save("tiny.yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr("warnings.formatwarning", warnings.formatwarning)  # puts back what the command sets
+        main(["train", "tiny.yaml", "--run", "a*"])
+        assert warnings.formatwarning("20 .heic are not taken", UserWarning, "data.py", 1) == "20 .heic are not taken\n"
+
+
 def test_a_folder_that_another_process_holds_is_left_alone(executed, tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(notebook, "claim", lambda folder, name: claim(folder, wait=0.1, name=name))
     tiny.save("tiny.yaml")
@@ -96,12 +115,101 @@ def test_a_run_that_is_done_is_summed_up(executed, tiny, tmp_path, capsys):
         assert told in out
 
 
-def test_a_kernel_that_trains_has_time_to_save_and_an_idle_one_is_not_waited_for(tmp_path):
-    manager = notebook._kernel_manager(tmp_path)()
-    assert manager.shutdown_wait_time == notebook.IDLE_SECONDS
-    with claim(tmp_path):
-        assert manager.shutdown_wait_time == notebook.STOP_SECONDS
-    assert manager.shutdown_wait_time == notebook.IDLE_SECONDS
+def test_a_run_that_lacks_steps_is_summed_up_and_not_done(executed, tiny, images, tmp_path, capsys):
+    tiny.save("tiny.yaml")
+    with writing.open_run(tiny, tmp_path / "runs/mine", images=images) as run:
+        add_points(run, range(15, 25))
+        run["training/state"] = "finished"
+    assert main(["train", "tiny.yaml", "--run", "mine"]) == 1
+    out, err = capsys.readouterr()
+    assert "incomplete" in out
+    assert err.splitlines()[-1].startswith("runs/mine is not whole: its record lacks steps 1 to 14")
+
+
+@pytest.mark.parametrize("found_by", ["papermill", "the training"])
+def test_a_folder_deleted_meanwhile_is_told_in_one_line(executed, tiny, tmp_path, monkeypatch, capsys, found_by):
+    def execute(*places, **options):
+        if found_by == "papermill":
+            shutil.rmtree(tmp_path / "runs/mine")
+            raise FileNotFoundError("output folder runs/mine doesn't exist.")
+        raise papermill.PapermillExecutionError(29, 17, "with claim(folder):", "FolderGone", "…", [])
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    tiny.save("tiny.yaml")
+    assert main(["train", "tiny.yaml", "--run", "mine"]) == 1
+    _, told = capsys.readouterr().err.splitlines()
+    assert told.startswith("runs/mine was deleted or moved while the run trained")
+
+
+def test_what_was_saved_is_told_without_torch(tiny, tmp_path):
+    assert notebook._saved(tmp_path) == f"and nothing was saved yet in {tmp_path}"
+    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    assert notebook._saved(tmp_path) == f"and nothing was saved yet in {tmp_path}"
+    gan = GAN(tiny)
+    gan.step = 1234
+    gan.save(tmp_path / "checkpoint.pt")
+    code = "import sys\nfrom pathlib import Path\nfrom dcgan_lib.launch.notebook import _saved\n"
+    code += "print(_saved(Path(sys.argv[1])), 'torch' in sys.modules)"
+    given = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(given, capture_output=True, text=True, check=True)
+    assert done.stdout == f"and saved after step 1,234 in {tmp_path} False\n"
+
+
+BUSY = """
+import time
+open({path!r}, "w").close()
+while True:  # whatever it is told, as a kernel that never ends
+    try:
+        time.sleep(0.1)
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stops by signals")
+@pytest.mark.parametrize("released_after", [1, None])
+def test_a_kernel_has_time_to_save_and_then_little_to_end(tmp_path, monkeypatch, capfd, released_after):
+    """A launcher's bound: the kernel here never ends by itself, and saves within the time that it has, or never."""
+    monkeypatch.setattr(notebook, "STOP_SECONDS", 4.0)
+    monkeypatch.setattr(notebook, "IDLE_SECONDS", 1.0)
+    cells = [nbformat.v4.new_code_cell(BUSY.format(path=str(tmp_path / "busy")))]
+    kernelspec = {"name": "python3", "display_name": "Python", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernelspec}), tmp_path / "in.ipynb")
+    times = {}
+
+    def stop():
+        with claim(tmp_path):  # as the kernel would
+            for _ in range(600):
+                if (tmp_path / "busy").exists() or done.is_set():
+                    break
+                time.sleep(0.1)
+            times["told"] = time.monotonic()
+            os.kill(os.getpid(), signal.SIGINT)
+            done.wait(released_after)
+
+    done = threading.Event()
+    thread = threading.Thread(target=stop)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, for instance by `&`
+    try:
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            papermill.execute_notebook(
+                tmp_path / "in.ipynb",
+                tmp_path / "out.ipynb",
+                progress_bar=False,
+                kernel_manager_class=notebook._kernel_manager(tmp_path),
+                extra_arguments=["--log-level=CRITICAL"],
+            )
+    finally:
+        done.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "out.ipynb").exists()
+    assert not any("ipykernel_launcher" in child.cmdline() for child in psutil.Process().children())
+    gc.collect()  # asyncio tells of errors that nobody asked for when it forgets them
+    assert "Traceback" not in capfd.readouterr().err
+    took = time.monotonic() - times["told"]
+    assert took > (released_after or notebook.STOP_SECONDS)
 
 
 @pytest.mark.parametrize("terminal", [True, False])

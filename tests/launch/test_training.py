@@ -1,6 +1,7 @@
 """A whole run as a function: complete, stopped early and gone on with, refused."""
 
 import os
+import shutil
 import signal
 from unittest.mock import Mock
 
@@ -12,6 +13,7 @@ from dcgan_lib.launch import training
 from dcgan_lib.launch.folders import FolderTaken, claim
 from dcgan_lib.launch.training import train_run
 from dcgan_lib.records.reading import load_run
+from dcgan_lib.records.writing import FolderGone
 from dcgan_lib.train import TrainingDiverged, train_step
 
 
@@ -109,6 +111,17 @@ def test_a_run_that_diverges_says_so_and_saves_nothing_of_it(tiny, images, tmp_p
         train_run(tiny, tmp_path, images, step=step, steps=6)
     assert load_run(tmp_path).state == "diverged"
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["gan"]["step"] == 4
+
+
+def test_a_folder_deleted_meanwhile_is_told_and_the_same_call_begins_again(tiny, images, tmp_path):
+    folder = tmp_path / "mine"
+    view = Mock(**{"update.side_effect": lambda report, grid: report.step == 6 and shutil.rmtree(folder)})
+    with pytest.raises(FolderGone, match="mine was deleted or moved while the run trained"):
+        train_run(tiny, folder, images, view=view)
+    assert view.update.call_args.args[0].step == 6  # told at the next report
+    assert not folder.exists()
+    record = train_run(tiny, folder, images)
+    assert (record.state, len(record.series("training/batch/Gloss"))) == ("finished", 12)
 
 
 def test_what_cannot_be_trained_is_refused_and_nothing_in_the_folder_changes(tiny, images, whole, monkeypatch):

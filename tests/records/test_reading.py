@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.records import GRIDS, LOSS_D, LOSS_G, append, operation, picture, point, write_run
+from helpers.records import GRIDS, LOSS_D, LOSS_G, append, operation, picture, point, write_process, write_run
 from PIL import Image
 
 from dcgan_lib.config import Config
@@ -273,6 +273,27 @@ def test_a_run_is_listed_without_its_points_being_read(folder, log):
     assert (record.fields["sys/name"], record.steps, record.last(LOSS_G)) == ("run", 60, (60, 2.5))
     assert record.problems_so_far == []
     assert "byte" in record.problems[0]
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_a_record_without_its_beginning_is_listed_as_incomplete(tmp_path, read_before):
+    write_run(tmp_path / "whole")
+    record = load_run(tmp_path / "whole")
+    assert (record.state, record.lacking) == ("finished", "")
+    [log] = (tmp_path / "whole").glob("neptune/*/*/data-1.log")
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(line for line in lines if b'"LogFloats"' not in line))
+    append(log, *(point(900 + step, 1.0, step) for step in (7, 8, 9)))
+    record = load_run(tmp_path / "whole")
+    if read_before:
+        assert len(record.series(LOSS_G)) == 3
+    assert (record.state, record.steps) == ("incomplete", 9)
+    assert record.problems_so_far == ["its record lacks steps 1 to 6: files were taken out of it"]
+
+
+def test_a_record_of_other_code_may_begin_where_it_will(tmp_path):
+    write_process(tmp_path / "other/neptune", "run__a", point(1, 2.5, 50), point(2, 2.5, 100))
+    assert load_run(tmp_path / "other").lacking == ""
 
 
 def test_a_runs_own_folder_gives_that_run_and_a_file_is_refused(folder, original):

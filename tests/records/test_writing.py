@@ -4,6 +4,8 @@ import json
 import os
 import random
 import re
+import shutil
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -225,6 +227,56 @@ def test_however_a_training_ends_the_record_says_how(tmp_path, error, changes, s
     assert record.state == state
     assert len(record.series("training/batch/Dloss")) == 30
     assert str(error) in "".join(record.series("monitoring/traceback")["value"])
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "half deleted"])
+def test_a_folder_that_goes_is_told_at_once_and_nothing_is_put_back(tmp_path, how):
+    folder = tmp_path / "gone"
+    told = f"^{re.escape(str(folder))} was deleted or moved while the run trained.*: the same command begins again"
+    with pytest.raises(writing.FolderGone, match=told), writing.open_run(SMALL, folder) as run:
+        writing.log_report(run, make_report(1, 10))
+        run.wait()
+        if how == "moved":
+            folder.rename(tmp_path / "elsewhere")
+        elif how == "deleted":
+            shutil.rmtree(folder)
+        else:
+            for file in [path for path in folder.rglob("*") if path.is_file()]:
+                file.unlink()
+        for write in (
+            lambda: writing.log_images(run, np.zeros((4, 4, 3), np.uint8), step=10),
+            lambda: writing.log_scores(run, {"swd": 1.0}, step=10),
+            run.wait,
+        ):
+            with pytest.raises(writing.FolderGone):
+                write()
+        writing.log_report(run, make_report(11, 20))
+    assert run.get_state() == "stopped"
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert folder.exists() == (how == "half deleted")
+    if how == "moved":
+        assert load_run(tmp_path / "elsewhere").steps == 10
+
+
+@pytest.mark.parametrize("recorded", [0, 8])
+def test_a_run_that_goes_on_from_beyond_its_record_is_told_and_never_finished(tmp_path, recorded):
+    gan = GAN(SMALL)
+    if recorded:
+        with writing.open_run(SMALL, tmp_path, gan=gan) as run:
+            writing.log_report(run, make_report(1, recorded))
+    gan.step = 14
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        writing.open_run(SMALL, tmp_path, gan=gan).stop()  # killed before its first report
+    assert load_run(tmp_path).lacking == f"its record lacks steps {recorded + 1} to 14: files were taken out of it"
+    with pytest.warns(UserWarning, match=rf"goes on after step 14, but its record ends at step {recorded}: the run"):
+        run = writing.open_run(SMALL, tmp_path, gan=gan)
+    with run:
+        writing.log_report(run, make_report(15, 24, total=24))
+    record = load_run(tmp_path)
+    assert record.state == "incomplete"
+    assert record.lacking == f"its record lacks steps {recorded + 1} to 14: files were taken out of it"
+    assert record.problems == [record.lacking]
 
 
 def test_a_large_seed_is_kept(tmp_path):
