@@ -176,7 +176,7 @@ class GAN:
         except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
             for name, part in self._parts().items():
                 part.load_state_dict(before[name])
-            reason = " ".join(str(error).split())[:150]
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:150]
             raise checkpoint.CheckpointError(f"the state doesn't fit this GAN's networks: {reason}") from error
         self.step, self.measured_at = state["step"], None  # before version 0.6 statistics were of an earlier step
         self.fixed_noise = state["noise"]["fixed"].to(self.device)

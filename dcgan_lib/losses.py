@@ -84,8 +84,8 @@ def critic_generator_loss(fake_logits: Tensor) -> Tensor:
 def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """What D minimises: −log σ(l(x) − l(G(z))), over pairs of a real image and a fake (Jolicoeur-Martineau 2019).
 
-    Logits of shape (N,) each, in float32 at least; a scalar. D is not asked whether an image is real, but which of two
-    is more so: an amount that is added to all its logits changes nothing. At a D that can't tell it is log 2.
+    Logits of shape (N,) each, in float32 at least; a scalar. D says which of two images is more real, and no more: an
+    amount that is added to all its logits changes nothing. At a D that can't tell it is log 2.
     """
     return F.softplus(fake_logits - real_logits).mean()
 
@@ -100,11 +100,10 @@ def relativistic_generator_loss(fake_logits: Tensor, real_logits: Tensor) -> Ten
 
 
 def slope_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Half the squared length of D's gradient at the images, averaged over them (Mescheder et al. 2018, eq. 9).
+    """Half the squared length of D's gradient at images, averaged over them (Mescheder et al. 2018, eq. 9).
 
-    At real images it is R1, at fakes R2. `images` (N, C, S, S) must have required a gradient when D made `logits` (N,)
-    of them; a scalar; its own gradient reaches D's weights. Times gamma, it keeps D flat around the data; the game may
-    circle for ever without.
+    R1 at real images, R2 at fakes; times gamma, it keeps D flat there: the game may circle for ever without. `images`
+    (N, C, S, S) must have required a gradient when D made `logits` (N,) of them; a scalar, whose gradient reaches D.
     """
     return _slopes(logits, images).square().sum(dim=(1, 2, 3)).mean() / 2
 

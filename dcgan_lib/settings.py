@@ -74,7 +74,7 @@ def parse_yaml(text: str | bytes, where: Any) -> Any:
     except yaml.MarkedYAMLError as error:
         mark, advice = error.problem_mark, ": a tab; indent with spaces" if "'\\t'" in error.problem else ""
         raise ValueError(f"{where}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}{advice}") from error
-    except (yaml.YAMLError, ValueError) as error:  # characters or dates that are not valid
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # characters or dates, too many brackets
         raise ValueError(f"{where} is not valid YAML: {str(error).splitlines()[0]}") from error
 
 
@@ -91,7 +91,7 @@ def read_yaml(path: str | Path) -> Any:
 def did_you_mean(name: Any, known: Collection[str]) -> str:
     """The end of a message on a name that is not known: those it may have meant, or else all."""
     name = str(name)
-    meant = [each for each in known if name in each] or difflib.get_close_matches(name, known, n=1)
+    meant = [each for each in known if len(name) > 2 and name in each][:3] or difflib.get_close_matches(name, known, 1)
     return f": did you mean {' or '.join(map(repr, meant))}?" if meant else f"; known are {', '.join(known)}"
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dcgan_lib.checkpoint import CheckpointError
-from dcgan_lib.compute.device import choose_device, choose_precision
+from dcgan_lib.compute.device import choose_device
 from dcgan_lib.config import CHOICES, Config
 from dcgan_lib.data import epoch_order
 from dcgan_lib.gan import GAN
@@ -201,14 +201,6 @@ def test_a_device_that_is_not_here_is_told():
         choose_device("gpu")
 
 
-def test_auto_precision_is_one_that_the_device_computes_natively():
-    device = torch.device("cpu")
-    assert choose_precision("fp32", device) == "fp32"
-    assert choose_precision("bf16", device) == "bf16"
-    native = "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
-    assert choose_precision("auto", device) == native
-
-
 def trained(config, images, steps=6):
     gan = GAN(config)
     for indices, _ in epoch_order(len(images), 4, seed=0, epoch=0) * 2:
@@ -247,8 +239,9 @@ def test_a_state_that_does_not_fit_changes_nothing_and_rates_are_the_configs(tin
     gan = trained(tiny, images)
     before = copy.deepcopy(gan.state_dict())
     wider = trained(tiny.replace(discriminator_width=16), images).state_dict()
-    for state in (wider, {k: v for k, v in before.items() if k != "optimizer_d"}, before | {"generator": 3}):
-        with pytest.raises(CheckpointError, match="the state doesn't fit this GAN's networks: "):
+    lacking = {name: part for name, part in before.items() if name != "optimizer_d"}
+    for state, reason in ((wider, ""), (lacking, "it lacks 'optimizer_d'"), (before | {"generator": 3}, "")):
+        with pytest.raises(CheckpointError, match=f"the state doesn't fit this GAN's networks: {reason}"):
             gan.load_state_dict(state)
         for name, weight in gan.discriminator.state_dict().items():
             assert torch.equal(weight, before["discriminator"][name])
