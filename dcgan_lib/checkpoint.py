@@ -3,13 +3,10 @@
 import contextlib
 import os
 import pickle
-import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
 
 if TYPE_CHECKING:  # imported where it is used: whoever only writes a small file does not wait for it
     import torch
@@ -76,6 +73,17 @@ def load(path: str | Path, device: "str | torch.device" = "cpu") -> dict[str, An
     """
     import torch
 
+    check(path)
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
+    except (RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
+        raise _damaged(Path(path)) from error
+
+
+def check(path: str | Path) -> None:
+    """Raise what `load` raises of a file that is not there, is something else or fails its checksums; without torch."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train first, or give the path of a checkpoint.pt")
@@ -83,40 +91,16 @@ def load(path: str | Path, device: "str | torch.device" = "cpu") -> dict[str, An
         head = file.read(len(LEGACY))
     if len(head) > 1 and not head.startswith((b"PK", LEGACY)):
         raise CheckpointError(f"{path} is no checkpoint: see whether it is the file you meant")
-    best = path.with_name("best.pt")
-    copies = f"put a copy in its place, {best} for instance" if best.is_file() and best != path else "put back a copy"
     try:
         if head != LEGACY:
             with zipfile.ZipFile(path) as archive:
                 if archive.testzip():  # PyTorch itself doesn't ask for the checksums
                     raise zipfile.BadZipFile
-        return torch.load(path, map_location=device, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{path} holds more than tensors and plain values: it is not loaded") from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: {copies}, or rename it to begin again") from error
+        raise _damaged(path) from error
 
 
-def random_states() -> dict[str, Any]:
-    """The states of every global random source: Python's, NumPy's, PyTorch's on the CPU and on each GPU."""
-    import torch
-
-    _, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy state is the one that user code draws from
-    return {
-        "python": random.getstate(),
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],  # weights_only reads tensors, not arrays
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def set_random_states(states: dict[str, Any]) -> None:
-    """Put back what `random_states` took; GPUs that are not there now are left out."""
-    import torch
-
-    random.setstate(states["python"])
-    keys, *rest = states["numpy"]
-    np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
-    torch.set_rng_state(states["torch"].cpu())
-    for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(state.cpu(), index)
+def _damaged(path: Path) -> CheckpointError:
+    best = path.with_name("best.pt")
+    copies = f"put a copy in its place, {best} for instance" if best.is_file() and best != path else "put back a copy"
+    return CheckpointError(f"{path} is damaged or cut short: {copies}, or rename it to begin again")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dcgan_lib import checkpoint
 from dcgan_lib.compute.device import choose_device, choose_precision
+from dcgan_lib.compute.random_states import random_states, set_random_states
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.images.augment import augment
@@ -18,7 +19,6 @@ from dcgan_lib.models.dcgan import init_weights
 from dcgan_lib.settings import RETIRED, modernise
 
 MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
-AVERAGED_SHARE = 0.02  # the averaged generator's half-life is at most this share of the images seen
 
 
 class GAN:
@@ -123,14 +123,9 @@ class GAN:
         return torch.cat([discriminator(batch).float().cpu() for batch in batches])
 
     def update_average(self, images: int) -> None:
-        """Move the averaged generator's weights towards the current one's by `images` images.
-
-        The half-life is the Config's, but at first no more than a 50th of the images seen: a G that changes fast would
-        else be mixed with what it was long ago (the ramp of Karras et al. 2020, with a shorter memory).
-        """
+        """Move the averaged generator's weights towards the current one's by `images` images."""
         seen = self.step * self.config.images_per_step
-        half_life = min(self.config.average_half_life, max(images, seen * AVERAGED_SHARE))
-        move_towards(self.averaged, self.generator, images, half_life)
+        move_towards(self.averaged, self.generator, images, self.config.average_half_life, seen)
 
     def fit_statistics(self) -> None:
         """Measure BatchNorm's statistics of the averaged generator again, on `MEASURED` noise vectors of its own."""
@@ -188,7 +183,7 @@ class GAN:
     def save(self, path: str | Path, images: ImageSet | None = None) -> None:
         """Write a checkpoint: this GAN, its Config, all global random states, and which images it is trained on."""
         fingerprint = images.fingerprint if images is not None else ""
-        parts = {"config": self.config.to_dict(), "images": fingerprint, "random": checkpoint.random_states()}
+        parts = {"config": self.config.to_dict(), "images": fingerprint, "random": random_states()}
         checkpoint.save(path, gan=self, **parts)
 
     def resume(self, path: str | Path, images: ImageSet | None = None) -> Self:
@@ -208,7 +203,7 @@ class GAN:
             advice = "bring them back, or give the run another name"
             raise checkpoint.CheckpointError(f"{path} was trained on other images than {images.source} holds; {advice}")
         self.load_state_dict(state["gan"])
-        checkpoint.set_random_states(state["random"])
+        set_random_states(state["random"])
         return self
 
     @classmethod

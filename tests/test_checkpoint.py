@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from dcgan_lib import checkpoint
+from dcgan_lib.compute.random_states import random_states, set_random_states
 
 
 def test_round_trip_of_modules_and_plain_values(tmp_path):
@@ -25,10 +26,10 @@ def test_random_sources_go_on_exactly(tmp_path):
     def draw():
         return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
 
-    checkpoint.save(tmp_path / "c.pt", random=checkpoint.random_states())
+    checkpoint.save(tmp_path / "c.pt", random=random_states())
     expected = draw()
     draw()
-    checkpoint.set_random_states(checkpoint.load(tmp_path / "c.pt")["random"])
+    set_random_states(checkpoint.load(tmp_path / "c.pt")["random"])
     assert draw() == expected
 
 

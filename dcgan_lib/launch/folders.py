@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dcgan_lib import checkpoint
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
 
@@ -96,7 +97,7 @@ def choose_run(runs: Path, config: Config, label: str) -> str:
 
 
 def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
-    """`ValueError` where the folder holds a run of other settings or images, or these don't fill a step.
+    """`ValueError` where the images don't fill a step, or the folder's run is of others, of other settings, or damaged.
 
     Settings of reporting and computing may differ, and `epochs` be raised.
     """
@@ -126,3 +127,5 @@ def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
         if lacking:
             advice = "move the folder away, and the same command begins again, or choose another folder"
             raise ValueError(f"{folder} is not whole, {lacking}; {advice}")
+    if (folder / "checkpoint.pt").exists():
+        checkpoint.check(folder / "checkpoint.pt")  # here, before the notebook of the run is written over

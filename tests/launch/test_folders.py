@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
 from helpers.records import add_points, write_run
 
+from dcgan_lib import checkpoint
 from dcgan_lib.launch import folders
 from dcgan_lib.launch.folders import (
     LAUNCHER,
@@ -106,8 +108,18 @@ def test_a_record_without_its_beginning_is_neither_finished_nor_gone_on_with(tin
     [log] = tmp_path.glob("mine/neptune/*/*/data-1.log")
     log.unlink()
     check_folder(tmp_path / "mine", tiny, images)  # nothing was trained yet, as far as one sees
-    (tmp_path / "mine/checkpoint.pt").touch()
+    checkpoint.save(tmp_path / "mine/checkpoint.pt", step=14)
     with pytest.raises(ValueError, match="mine is not whole, its record lacks the steps before its checkpoint: files"):
+        check_folder(tmp_path / "mine", tiny, images)
+
+
+def test_a_damaged_checkpoint_is_told_before_anything_of_the_run_is_written(tiny, images, tmp_path):
+    put(tmp_path / "mine", tiny, state="interrupted")
+    checkpoint.save(tmp_path / "mine/checkpoint.pt", weight=torch.ones(1000))
+    damaged = bytearray((tmp_path / "mine/checkpoint.pt").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "mine/checkpoint.pt").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged or cut short: put back a copy"):
         check_folder(tmp_path / "mine", tiny, images)
 
 
