@@ -1,4 +1,4 @@
-"""The networks: DCGAN's, the minimal GAN's, and three other families of generative models."""
+"""The networks: DCGAN's, the minimal GAN's, and four other families of generative models."""
 
 import lazy_loader
 
@@ -10,5 +10,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pixelcnn": ["PixelCNN"],
         "vae": ["VAE"],
         "boltzmann": ["BoltzmannMachine"],
+        "flow_matching": ["FlowMatching", "VelocityNet"],
+        "learning": ["minimise"],
+        "points": ["NormalMixture", "PointVelocity"],
     },
 )
