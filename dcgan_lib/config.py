@@ -28,6 +28,7 @@ CHOICES: dict[str, tuple] = {
     "architecture": ("dcgan", "minimal"),
     "minimal_kernel": (3, 5, 7),
     "noise": ("normal", "uniform"),
+    "schedule": ("constant", "cosine"),
     "upsampling": ("transposed", "nearest"),
     "discriminator_norm": ("batch", "none"),
     "objective": ("non-saturating", "saturating", "least-squares", *UNLABELLED),  # `losses.OBJECTIVES`
@@ -35,7 +36,7 @@ CHOICES: dict[str, tuple] = {
 }
 
 _COUNTS = ("latent_dim", "generator_width", "discriminator_width", "epochs", "d_updates", "g_updates", "sample_count")
-_EVERY = ("sample_every", "log_every", "checkpoint_every")
+_EVERY = ("sample_every", "log_every", "checkpoint_every", "penalty_every")
 
 #: What a number must be: a test, and its words.
 RANGES = {
@@ -88,6 +89,7 @@ class Config:
     epochs: int = 5  # passes over the images
     learning_rate_d: float = 2e-4  # Adam's, for the discriminator
     learning_rate_g: float = 2e-4  # Adam's, for the generator
+    schedule: str = "constant"  # of both rates; "cosine" lets them fall to 0 until the run's last step
     beta1: float = 0.5  # Adam's decay of the mean gradient, for both
     beta2: float = 0.999  # Adam's decay of the mean squared gradient, for both
     d_updates: int = 1  # updates of D a step, each on its own images
@@ -97,6 +99,7 @@ class Config:
     r1_weight: float = 0.0  # gamma of the penalty on D's gradients at real images; 0: none, 1 to 10 is usual
     r2_weight: float = 0.0  # the same at fakes; with "relativistic" and no BatchNorm in D, both make R3GAN's game
     gradient_penalty: float = 0.0  # weight of the penalty that holds D's slope between real and fake to 1; 10 is usual
+    penalty_every: int = 1  # steps from one with penalties to the next, where they weigh as many times as much
     augment: bool = False  # DiffAugment: shift, recolour and cut all that D sees, so that few images last longer
     average_half_life: int = 0  # images after which a weight counts half in the averaged generator; 0: none
     precision: str = "fp32"  # "fp32", "bf16", or "auto": bf16 where the device computes it natively
@@ -139,6 +142,8 @@ class Config:
             f"gradient_penalty is {self.gradient_penalty}, but it is about single images, and BatchNorm mixes those of "
             "a batch: set discriminator_norm to none",
         )
+        message = "cuda_graphs repeats one step, and penalty_every above 1 makes two kinds: set one of them back"
+        _require(self.penalty_every == 1 or not self.cuda_graphs, message)
         bounded = self.discriminator_norm == "none" and (self.gradient_penalty > 0 or self.spectral_norm)
         _require(
             self.objective != "wasserstein" or bounded,

@@ -1,6 +1,7 @@
 """The pair of networks with all that training changes in them, and how that is saved and brought back."""
 
 import copy
+import math
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from dcgan_lib import checkpoint
 from dcgan_lib.compute.device import choose_device, choose_precision
+from dcgan_lib.compute.optimizers import make_adam, set_rate
 from dcgan_lib.compute.random_states import random_states, set_random_states
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
@@ -39,7 +41,7 @@ class GAN:
         draw = torch.Generator().manual_seed(config.seed)
         if config.architecture == "dcgan":
             init_weights(generator, draw)
-            init_weights(discriminator, draw)
+            init_weights(discriminator, draw, he=config.discriminator_norm == "none")
         self.fixed_noise = self.noise(config.sample_count, draw).to(self.device)
         self.random = torch.Generator(self.device).manual_seed(config.seed)
 
@@ -51,10 +53,9 @@ class GAN:
         self.measured_at: int | None = None  # the step for which the averaged generator's statistics stand
         self.generator.register_load_state_dict_post_hook(self._follow)
 
-        adam = {"betas": (config.beta1, config.beta2), "fused": self.device.type in {"cpu", "cuda"}}
-        adam["capturable"] = self.device.type == "cuda" and config.cuda_graphs  # its count of steps on the GPU
-        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate_g, **adam)
-        self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate_d, **adam)
+        adam = {"betas": (config.beta1, config.beta2), "graphed": self.device.type == "cuda" and config.cuda_graphs}
+        self.optimizer_g = make_adam(self.generator, config.learning_rate_g, **adam)
+        self.optimizer_d = make_adam(self.discriminator, config.learning_rate_d, **adam)
         self.step = 0
 
     def noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
@@ -66,6 +67,12 @@ class GAN:
         draw = torch.randn if self.config.noise == "normal" else torch.rand
         z = draw(count, self.config.latent_dim, generator=random, device=random.device)
         return z if self.config.noise == "normal" else 2 * z - 1
+
+    def set_rates(self, progress: float) -> None:
+        """Both players' rates at a place in the run, from 0 to 1: the Config's, or by a cosine from there down to 0."""
+        share = (1 + math.cos(math.pi * progress)) / 2 if self.config.schedule == "cosine" else 1.0
+        set_rate(self.optimizer_d, share * self.config.learning_rate_d)
+        set_rate(self.optimizer_g, share * self.config.learning_rate_g)
 
     def generate(self, z: Tensor) -> Tensor:
         """G's images (N, channels, size, size) of z (N, latent_dim) as training has them, in the run's precision."""

@@ -59,13 +59,15 @@ def update_discriminator(gan: GAN, real: Tensor, fake: Tensor) -> tuple[Tensor, 
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
     real, fake = real.detach(), fake.detach()  # fake: cut off G's graph; real: a tensor of our own, for the next line
-    real.requires_grad_(config.r1_weight > 0)
-    fake.requires_grad_(config.r2_weight > 0)
+    due = gan.step % config.penalty_every == 0
+    real.requires_grad_(due and config.r1_weight > 0)
+    fake.requires_grad_(due and config.r2_weight > 0)
     # One after the other, since BatchNorm takes its statistics over a batch: both in one would be another game.
     real_logits, fake_logits = gan.discriminate(real), gan.discriminate(fake)
     labels = {"label_smoothing": config.label_smoothing} if config.label_smoothing else {}
     loss = objective.discriminator(real_logits, fake_logits, **labels)
-    loss = loss + penalties(gan, real, fake, real_logits, fake_logits)
+    if due:
+        loss = loss + config.penalty_every * penalties(gan, real, fake, real_logits, fake_logits)
     gan.optimizer_d.zero_grad(set_to_none=True)
     loss.backward(inputs=list(gan.discriminator.parameters()))
     gan.optimizer_d.step()
@@ -163,6 +165,7 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
             epoch, place = divmod(gan.step, per_epoch)
             order = epoch_order(rows, config.images_per_step, config.seed, epoch, flip=config.flip)
             for real in loader.batches(order[place:]):
+                gan.set_rates(gan.step / total)
                 numbers = measured_step(real, gan.noise(noise_per_step(config, len(real))))
                 if gan.averaged:
                     gan.update_average(len(real))

@@ -136,6 +136,23 @@ def test_r2_is_the_same_at_fakes_and_both_make_the_loss_that_a_derivative_by_han
         torch.testing.assert_close(after.grad - before.grad, slope, rtol=1e-3, atol=1e-6)
 
 
+def test_penalties_of_every_third_step_weigh_three_times_as_much_there_and_nothing_between(tiny, images):
+    real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
+    game = {"discriminator_norm": "none", "r1_weight": 2.0, "r2_weight": 2.0}
+    differences = []
+    for changes in ({}, {"penalty_every": 3}, {"r1_weight": 0.0, "r2_weight": 0.0}):
+        gan, losses = GAN(tiny.replace(**game | changes, learning_rate_d=1e-9, learning_rate_g=1e-9)), []
+        for _ in range(4):
+            losses.append(stepped(gan, real, z)["loss_d"].item())
+        differences.append(losses)
+    always, third, never = differences
+    penalty = always[0] - never[0]
+    assert penalty > 1e-4
+    for step in range(4):
+        expected = never[step] + (3 * penalty if step % 3 == 0 else 0)
+        assert third[step] == pytest.approx(expected, rel=1e-3)
+
+
 def test_a_relativistic_game_holds_each_fake_against_another_image_than_d_did(tiny, images):
     real, z = images.batch(torch.arange(8), "cpu"), torch.randn(8, 10)
     gan, seen = GAN(tiny.replace(objective="relativistic", discriminator_norm="none")), []
@@ -146,6 +163,32 @@ def test_a_relativistic_game_holds_each_fake_against_another_image_than_d_did(ti
     softplus = torch.nn.functional.softplus
     torch.testing.assert_close(losses["loss_d"], softplus(on_fake - on_real).mean())
     torch.testing.assert_close(losses["loss_g"], softplus(on_others - on_fake_after).mean())
+
+
+def rates(gan):
+    return [group["lr"] for each in (gan.optimizer_d, gan.optimizer_g) for group in each.param_groups]
+
+
+@pytest.mark.parametrize(("schedule", "shares"), [("constant", [1, 1, 1, 1]), ("cosine", [1, 0.8536, 0.5, 0.1464])])
+def test_rates_fall_by_a_cosine_over_the_runs_own_length_where_the_config_says_so(tiny, images, schedule, shares):
+    gan = GAN(tiny.replace(schedule=schedule, learning_rate_d=1e-3, learning_rate_g=1e-4, batch_size=20, epochs=4))
+    used = []
+    gan.optimizer_g.register_step_pre_hook(lambda *_: used.append(rates(gan)))
+    run_to_the_end(gan, images)  # 4 steps
+    assert used == [pytest.approx([share * 1e-3, share * 1e-4], rel=1e-3) for share in shares]
+
+
+def test_a_run_with_falling_rates_goes_on_where_it_stopped(tiny, images, tmp_path):
+    config = tiny.replace(schedule="cosine", epochs=2, log_every=1)
+    whole, half = GAN(config), GAN(config)
+    run_to_the_end(whole, images)
+    for report in fit(half, images):
+        if report.step == 3:
+            half.save(tmp_path / "c.pt", images)
+            break
+    rest = GAN(config).resume(tmp_path / "c.pt", images)
+    run_to_the_end(rest, images)
+    assert same(weights(whole), weights(rest))
 
 
 def test_hinge_is_what_both_play_for_where_the_config_says_so(tiny, images):

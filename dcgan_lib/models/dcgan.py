@@ -112,16 +112,19 @@ class Discriminator(nn.Module):
 
 
 @torch.no_grad()
-def init_weights(network: nn.Module, generator: torch.Generator | None = None) -> nn.Module:
+def init_weights(network: nn.Module, generator: torch.Generator | None = None, he: bool = False) -> nn.Module:
     """Draw a network's weights as DCGAN prescribes, in place; returns the network.
 
-    Convolutions of both kinds: N(0, 0.02), where 0.02 is the standard deviation (Radford et al. 2016, section 4).
+    Convolutions of both kinds: N(0, 0.02), where 0.02 is the standard deviation (Radford et al. 2016, section 4). With
+    `he`, √(2 / numbers that a weight's sum takes in) is, for a D without BatchNorm, which would else hand on a signal
+    that dwindles from layer to layer (He et al. 2015, eq. 10).
     BatchNorm: scale N(1, 0.02), shift 0 (the authors' code). Every bias: 0. Layers are known by their type, so that
     wrapped ones are found too; `generator` makes the draw repeatable.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            _weight(module).normal_(0.0, 0.02, generator=generator)
+            weight = _weight(module)
+            weight.normal_(0.0, (2 / weight[0].numel()) ** 0.5 if he else 0.02, generator=generator)
             if module.bias is not None:
                 module.bias.zero_()
         elif isinstance(module, nn.BatchNorm2d):

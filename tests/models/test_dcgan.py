@@ -86,6 +86,20 @@ def test_init_draws_the_papers_distributions():
             assert not layer.bias.any()
 
 
+def test_hes_weights_keep_a_signals_size_from_layer_to_layer_of_a_d_without_batchnorm():
+    sizes = {}
+    for he in (True, False):
+        network = init_weights(Discriminator(64, width=16, norm="none"), torch.Generator().manual_seed(1), he=he)
+        x = torch.randn(16, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+        sizes[he] = [x.square().mean().sqrt().item()]
+        for layer in network.main[:-1]:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                sizes[he].append(x.square().mean().sqrt().item())
+    assert all(0.7 < size < 1.3 for size in sizes[True])
+    assert sizes[False][-1] < 0.05  # with 0.02 it dwindles
+
+
 def test_init_reaches_wrapped_layers_and_repeats_with_its_generator():
     def wrapped():
         return nn.Sequential(nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 64, 4))), nn.ReLU())
