@@ -33,27 +33,32 @@ from dcgan_lib.train import fit, noise_per_step, train_step
 
 HERE = Path(__file__).parent
 SHOWN = ("swd", "frechet", "diversity", "contrast", "saturation", "overfitting")
-SHARP = {"discriminator_norm": "none", "label_smoothing": 0.0}  # a D whose slope is held by a penalty
+FREE = {"r1_weight": 0.0, "r2_weight": 0.0, "penalty_every": 1}  # no penalties
+BATCH = FREE | {"discriminator_norm": "batch"}
 
-#: What differs from the recipe `modern`, in fp32: one setting each, then what theory puts together.
+#: What differs from the recipe `modern`, in fp32: one thing each, then other ways to hold D, and earlier recipes.
 VARIANTS: dict[str, dict[str, Any]] = {
     "modern": {},
     "transposed convolutions": {"upsampling": "transposed"},
+    "BatchNorm in D, no penalties": BATCH,
+    "no norm, no penalties": FREE,
+    "R1 alone": {"r1_weight": 0.6, "r2_weight": 0.0},
+    "penalties at every step": {"penalty_every": 1},
+    "relativistic": {"objective": "relativistic", "label_smoothing": 0.0},
+    "least squares": {"objective": "least-squares"},
+    "hinge": {"objective": "hinge", "label_smoothing": 0.0},
+    "hinge, spectral norm": {"objective": "hinge", "spectral_norm": True, "label_smoothing": 0.0} | FREE,
+    "Wasserstein, gradient penalty, rates of 3e-4": {"objective": "wasserstein", "gradient_penalty": 10.0}
+    | {"label_smoothing": 0.0, "learning_rate_d": 3e-4, "learning_rate_g": 3e-4}
+    | FREE,
     "no averaging": {"average_half_life": 0},
     "labels not smoothed": {"label_smoothing": 0.0},
     "the articles' rates": {"learning_rate_d": 2e-4, "learning_rate_g": 2e-4},
-    "rates of 6e-4": {"learning_rate_d": 6e-4, "learning_rate_g": 6e-4},
     "beta2 0.99": {"beta2": 0.99},
-    "least squares": {"objective": "least-squares"},
-    "hinge, spectral norm": {"objective": "hinge", "spectral_norm": True, "label_smoothing": 0.0},
-    "Wasserstein, penalty": {"objective": "wasserstein", "gradient_penalty": 10.0} | SHARP,
-    "R1, D without BatchNorm": {"r1_weight": 1.0} | SHARP,
-    "relativistic": {"objective": "relativistic", "label_smoothing": 0.0},
-    "relativistic, R1, R2, D without BatchNorm": {"objective": "relativistic", "r1_weight": 1.0, "r2_weight": 1.0}
-    | SHARP,
     "DiffAugment": {"augment": True},
     "batches of 32": {"batch_size": 32},
     "width 16": {"generator_width": 16, "discriminator_width": 16},
+    "modern of 0.6": BATCH | {"upsampling": "transposed"},
     "paper": {"recipe": "paper", "flip": True, "hold_out": True},
 }
 NEVER = {"log_every": 50, "sample_every": 10**9, "checkpoint_every": 10**9, "epochs": 10**6, "precision": "fp32"}

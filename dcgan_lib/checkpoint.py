@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:  # imported where it is used: whoever only writes a small file does not wait for it
     import torch
 
-
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch's own magic number, pickled
 
 

@@ -15,7 +15,7 @@ FACES = "data/faces"  # where the course's own portraits are painted
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 UNLABELLED = ("hinge", "wasserstein", "relativistic")  # objectives without labels that could be smoothed
 
-#: Fields that say how a run is reported, or how long it goes on: none changes the weights at a given step. Not
+#: Fields that say how a run is reported, or how long it goes on: weights don't depend on them, unless rates fall. Not
 #: `sample_count`: a run keeps its fixed noise, so that its grids show the same faces from first to last.
 REPORTING = frozenset({"epochs", "sample_every", "log_every", "checkpoint_every", "evaluate_every"})
 

@@ -7,20 +7,23 @@ from typing import Any
 
 import yaml
 
-#: Named sets of values, for `recipe: NAME` in a mapping or a file of settings. "paper" is the PyTorch tutorial's,
-#: and `Config`'s defaults, where it is said which of them the paper itself has; "modern" is what learnt fastest in
-#: trials on a CPU (benchmarks/RESULTS.md); "minimal" is the small encoder-decoder GAN as its article has it.
+#: Named sets of values, for `recipe: NAME`. "paper" is the PyTorch tutorial's, `Config`'s defaults; "modern" is what
+#: made the best faces in trials on a CPU (benchmarks/RESULTS.md); "minimal" the small encoder-decoder GAN's article's.
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": {
         "flip": False,
         "hold_out": False,
         "upsampling": "transposed",
+        "discriminator_norm": "batch",
         "generator_width": 64,
         "discriminator_width": 64,
         "batch_size": 128,
         "learning_rate_d": 2e-4,
         "learning_rate_g": 2e-4,
         "label_smoothing": 0.0,
+        "r1_weight": 0.0,
+        "r2_weight": 0.0,
+        "penalty_every": 1,
         "average_half_life": 0,
         "precision": "fp32",
     },
@@ -28,12 +31,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "flip": True,
         "hold_out": True,
         "upsampling": "nearest",
+        "discriminator_norm": "none",
         "generator_width": 32,
         "discriminator_width": 32,
         "batch_size": 64,
-        "learning_rate_d": 4e-4,
-        "learning_rate_g": 4e-4,
+        "learning_rate_d": 6e-4,
+        "learning_rate_g": 6e-4,
         "label_smoothing": 0.1,
+        "r1_weight": 0.3,
+        "r2_weight": 0.3,
+        "penalty_every": 4,
         "average_half_life": 20_000,
         "precision": "auto",
     },

@@ -55,7 +55,7 @@ def train_step(gan: GAN, real: Tensor, z: Tensor) -> Step:
 def update_discriminator(gan: GAN, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Teach D for one update to tell real images from fakes: by default, maximise log D(x) + log(1 − D(G(z))).
 
-    Returns the loss, and D's logits (N,) of both before the update.
+    Returns the loss, without penalties, and D's logits (N,) of both before the update.
     """
     config, objective = gan.config, OBJECTIVES[gan.config.objective]
     real, fake = real.detach(), fake.detach()  # fake: cut off G's graph; real: a tensor of our own, for the next line
@@ -66,10 +66,9 @@ def update_discriminator(gan: GAN, real: Tensor, fake: Tensor) -> tuple[Tensor, 
     real_logits, fake_logits = gan.discriminate(real), gan.discriminate(fake)
     labels = {"label_smoothing": config.label_smoothing} if config.label_smoothing else {}
     loss = objective.discriminator(real_logits, fake_logits, **labels)
-    if due:
-        loss = loss + config.penalty_every * penalties(gan, real, fake, real_logits, fake_logits)
+    held = config.penalty_every * penalties(gan, real, fake, real_logits, fake_logits) if due else 0.0
     gan.optimizer_d.zero_grad(set_to_none=True)
-    loss.backward(inputs=list(gan.discriminator.parameters()))
+    (loss + held).backward(inputs=list(gan.discriminator.parameters()))
     gan.optimizer_d.step()
     return loss.detach(), real_logits.detach(), fake_logits.detach()
 
