@@ -7,23 +7,22 @@ from typing import Any
 
 import yaml
 
+PLAIN = {"upsampling": "transposed", "discriminator_norm": "batch", "r1_weight": 0.0, "r2_weight": 0.0}
+
 #: Named sets of values, for `recipe: NAME`. "paper" is the PyTorch tutorial's, `Config`'s defaults; "modern" is what
 #: made the best faces in trials on a CPU (benchmarks/RESULTS.md); "minimal" the small encoder-decoder GAN's article's.
 RECIPES: dict[str, dict[str, Any]] = {
-    "paper": {
+    "paper": PLAIN
+    | {
+        "penalty_every": 1,
         "flip": False,
         "hold_out": False,
-        "upsampling": "transposed",
-        "discriminator_norm": "batch",
         "generator_width": 64,
         "discriminator_width": 64,
         "batch_size": 128,
         "learning_rate_d": 2e-4,
         "learning_rate_g": 2e-4,
         "label_smoothing": 0.0,
-        "r1_weight": 0.0,
-        "r2_weight": 0.0,
-        "penalty_every": 1,
         "average_half_life": 0,
         "precision": "fp32",
     },
@@ -44,7 +43,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "average_half_life": 20_000,
         "precision": "auto",
     },
-    "minimal": {
+    "minimal": PLAIN
+    | {
+        "penalty_every": 1,
         "architecture": "minimal",
         "generator_width": 16,
         "discriminator_width": 16,

@@ -69,7 +69,8 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
 
     sweep, runs = as_word(path.stem), []
     for label, config in configs.items():
-        values = {name: as_word(getattr(config, name)) for name in changes[label]}
+        change = changes[label]  # in which `recipe` is no setting
+        values = {name: as_word(getattr(config, name, change[name])) for name in change}
         words = [f"{name}={value}" for name, value in values.items()] or ["base"]
         if isinstance(sheet.get("runs"), dict):
             words = [as_word(label)]

@@ -58,12 +58,12 @@ def test_names_suit_every_file_system_and_are_unique(write):
     assert names[3] == "my-data-data=none"
 
 
-@pytest.mark.parametrize("name", ["epochs", "learning-rates", "recipe", "width"])
-def test_the_sweeps_that_ship_can_be_planned(name):
-    runs = read_sweep(SWEEPS / f"{name}.yaml")
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_sweeps_that_ship_can_be_planned(path):
+    runs = read_sweep(path)
     assert all(run.config.data == "data/faces" for run in runs)
     assert len({run.name for run in runs}) == len(runs) >= 2
-    lines = (SWEEPS / f"{name}.yaml").read_text().splitlines()
+    lines = path.read_text().splitlines()
     assert max(map(len, lines)) <= 88  # a notebook shows them
 
 
@@ -141,3 +141,16 @@ def test_a_base_that_cannot_be_used_is_told_with_the_sweeps_name(write, tmp_path
     (tmp_path / "base.yaml").write_text("epochs: 3\n")
     with pytest.raises(ValueError, match=rf"^.*mine\.yaml: {message}"):
         read_sweep(write({"base": base, "grid": {"seed": [1, 2]}}))
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_settings_file_that_comes_with_the_course_can_be_read(path):
+    assert Config.from_file(path).data.startswith("data/")
+
+
+def test_a_run_may_take_another_recipe_and_is_named_by_it(tmp_path):
+    (tmp_path / "s.yaml").write_text("runs: [{recipe: minimal}, {recipe: modern, batch_size: 32}]")
+    assert [run.name for run in read_sweep(tmp_path / "s.yaml")] == [
+        "s-recipe=minimal",
+        "s-recipe=modern-batch_size=32",
+    ]
