@@ -24,7 +24,11 @@ def begin(dpi: int = 100, quality: int = 75) -> None:
         shell.run_line_magic("matplotlib", "inline")
         backend = InlineBackend.instance(parent=shell)
         # Figures have a layout of their own: cut to what is drawn, as by default, each would have another width.
-        backend.print_figure_kwargs = {"dpi": dpi, "bbox_inches": None, "pil_kwargs": {"quality": quality}}
+        backend.print_figure_kwargs = {
+            "dpi": dpi,
+            "bbox_inches": None,
+            "pil_kwargs": {"quality": quality, "optimize": True, "progressive": True},
+        }
         backend.figure_formats = {"jpeg"}
 
 
