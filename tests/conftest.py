@@ -1,5 +1,8 @@
 """What several tests share: a small set of images, and a Config that trains in a second."""
 
+import signal
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -39,3 +42,11 @@ def ready(tmp_path):
         return prepare(source, image_size=image_size, cache=cache, **options)
 
     return prepare_here
+
+
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """A closed terminal is heard of, even where the tests run under `nohup`, which has that signal ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -430,7 +430,7 @@ def test_weights_that_break_in_the_last_update_are_not_drawn_with_measured_or_sa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_request_finishes_the_step_and_can_be_gone_on_from(tiny, images, tmp_path, number):
+def test_a_stop_request_finishes_the_step_and_can_be_gone_on_from(tiny, images, tmp_path, terminal, number):
     whole = GAN(tiny)
     run_to_the_end(whole, images)
 

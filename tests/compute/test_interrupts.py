@@ -9,7 +9,7 @@ from dcgan_lib.compute import interrupts
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stops by signals")
-def test_a_signal_that_comes_while_the_run_saves_does_no_harm():
+def test_a_signal_that_comes_while_the_run_saves_does_no_harm(terminal):
     before = {number: signal.getsignal(number) for number in interrupts.ENDING}
     try:
         interrupts.stop_like_ctrl_c()
