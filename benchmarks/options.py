@@ -29,18 +29,18 @@ from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_grid
 from dcgan_lib.quality.attribute_classifier import load_classifier
 from dcgan_lib.quality.evaluate import Evaluator
+from dcgan_lib.settings import PLAIN
 from dcgan_lib.train import fit, noise_per_step, train_step
 
 HERE = Path(__file__).parent
 SHOWN = ("swd", "frechet", "diversity", "contrast", "saturation", "overfitting")
 FREE = {"r1_weight": 0.0, "r2_weight": 0.0, "penalty_every": 1}  # no penalties
-BATCH = FREE | {"discriminator_norm": "batch"}
 
 #: What differs from the recipe `modern`, in fp32: one thing each, then other ways to hold D, and earlier recipes.
 VARIANTS: dict[str, dict[str, Any]] = {
     "modern": {},
     "transposed convolutions": {"upsampling": "transposed"},
-    "BatchNorm in D, no penalties": BATCH,
+    "BatchNorm in D, no penalties": PLAIN | {"upsampling": "nearest"},
     "no norm, no penalties": FREE,
     "R1 alone": {"r1_weight": 0.6, "r2_weight": 0.0},
     "penalties at every step": {"penalty_every": 1},
@@ -58,7 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "DiffAugment": {"augment": True},
     "batches of 32": {"batch_size": 32},
     "width 16": {"generator_width": 16, "discriminator_width": 16},
-    "modern of 0.6": BATCH | {"upsampling": "transposed"},
+    "modern of 0.6": PLAIN,
     "paper": {"recipe": "paper", "flip": True, "hold_out": True},
 }
 NEVER = {"log_every": 50, "sample_every": 10**9, "checkpoint_every": 10**9, "epochs": 10**6, "precision": "fp32"}

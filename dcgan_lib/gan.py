@@ -69,10 +69,11 @@ class GAN:
         return z if self.config.noise == "normal" else 2 * z - 1
 
     def set_rates(self, progress: float) -> None:
-        """Both players' rates at a place in the run, from 0 to 1: the Config's, or by a cosine from there down to 0."""
-        share = (1 + math.cos(math.pi * progress)) / 2 if self.config.schedule == "cosine" else 1.0
-        set_rate(self.optimizer_d, share * self.config.learning_rate_d)
-        set_rate(self.optimizer_g, share * self.config.learning_rate_g)
+        """Let both rates fall by a cosine, at a place in the run from 0 to 1, where the Config says so."""
+        if self.config.schedule == "cosine":
+            share = (1 + math.cos(math.pi * progress)) / 2
+            set_rate(self.optimizer_d, share * self.config.learning_rate_d)
+            set_rate(self.optimizer_g, share * self.config.learning_rate_g)
 
     def generate(self, z: Tensor) -> Tensor:
         """G's images (N, channels, size, size) of z (N, latent_dim) as training has them, in the run's precision."""

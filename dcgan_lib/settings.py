@@ -7,14 +7,13 @@ from typing import Any
 
 import yaml
 
-PLAIN = {"upsampling": "transposed", "discriminator_norm": "batch", "r1_weight": 0.0, "r2_weight": 0.0}
+PLAIN = dict(upsampling="transposed", discriminator_norm="batch", r1_weight=0.0, r2_weight=0.0, penalty_every=1)
 
 #: Named sets of values, for `recipe: NAME`. "paper" is the PyTorch tutorial's, `Config`'s defaults; "modern" is what
 #: made the best faces in trials on a CPU (benchmarks/RESULTS.md); "minimal" the small encoder-decoder GAN's article's.
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": PLAIN
     | {
-        "penalty_every": 1,
         "flip": False,
         "hold_out": False,
         "generator_width": 64,
@@ -45,7 +44,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "minimal": PLAIN
     | {
-        "penalty_every": 1,
         "architecture": "minimal",
         "generator_width": 16,
         "discriminator_width": 16,

@@ -177,6 +177,13 @@ def test_rates_fall_by_a_cosine_over_the_runs_own_length_where_the_config_says_s
     assert used == [pytest.approx([share * 1e-3, share * 1e-4], rel=1e-3) for share in shares]
 
 
+def test_constant_rates_are_left_to_who_changes_them_between_reports(tiny, images):
+    gan = GAN(tiny.replace(epochs=1, log_every=1))
+    for _ in fit(gan, images):
+        gan.optimizer_d.param_groups[0]["lr"] = 1e-6
+    assert rates(gan)[0] == 1e-6
+
+
 def test_a_run_with_falling_rates_goes_on_where_it_stopped(tiny, images, tmp_path):
     config = tiny.replace(schedule="cosine", epochs=2, log_every=1)
     whole, half = GAN(config), GAN(config)

@@ -107,7 +107,7 @@ def _burnt_out(history: History) -> Finding | None:
     evidence = {"values at the ends of the range, beyond real images'": score}
     if len(contrast := history.curve(METRICS + "contrast")):
         evidence["contrast"] = contrast
-    ideas = ("discriminator_norm: none with r1_weight and r2_weight", "lower both learning rates")
+    ideas = ("discriminator_norm: none", "r1_weight: 0.3", "r2_weight: 0.3", "lower both learning rates")
     return _found(history, "burnt-out images", score > BURNT, evidence, *ideas, least=1)
 
 

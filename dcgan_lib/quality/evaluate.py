@@ -63,6 +63,7 @@ class Evaluator:
         self.training = _pixels(images, training[:MOST_TRAINING])
         nothing = float("nan")  # where all real images are copies: no score can be told from them
         self.variety = metrics.pairwise_distance(self.real) or nothing
+        self.contrast, self.saturation = metrics.contrast(self.real) or nothing, metrics.saturation(self.real)
         if hold_out:
             self.distance = metrics.nearest_neighbour(self.real, self.training)[0].mean().item() or nothing
             self.ratio = metrics.nearest_neighbour_ratio(self.real, self.training) or nothing
@@ -102,8 +103,8 @@ class Evaluator:
         scores = {"swd": sum(levels.values()) / len(levels)}
         scores |= {f"swd_{side}": distance for side, distance in levels.items()}
         scores["diversity"] = metrics.pairwise_distance(fakes) / self.variety
-        scores["contrast"] = metrics.contrast(fakes) / (metrics.contrast(self.real) or float("nan"))
-        scores["saturation"] = metrics.saturation(fakes) - metrics.saturation(self.real)
+        scores["contrast"] = metrics.contrast(fakes) / self.contrast
+        scores["saturation"] = metrics.saturation(fakes) - self.saturation
         if self.hold_out:
             scores["novelty"] = metrics.nearest_neighbour(fakes, self.training)[0].mean().item() / self.distance
             scores["copying"] = metrics.nearest_neighbour_ratio(fakes, self.training) / self.ratio

@@ -180,6 +180,12 @@ def test_scores_tell_what_was_learnt_by_heart_and_what_is_burnt_out(record, name
     assert found(record(scores=scores)) == {fault: 600}
 
 
+def test_what_a_run_has_already_is_not_advised_against_burnt_out_images(record):
+    scores, flat = [(step, {"saturation": 0.3}) for step in (600, 1000)], {"discriminator_norm": "none"}
+    (finding,) = diagnose(record(scores=scores, **flat, r1_weight=0.3, r2_weight=0.3))
+    assert finding.advice == "lower both learning rates"
+
+
 @pytest.mark.parametrize(("side", "count"), [(32, 1), (16, 64), (64, 5)])
 def test_grids_of_any_form_are_looked_at(record, side, count):
     """One image has no frame around it, and few leave places empty."""
