@@ -24,7 +24,6 @@ import torch
 from results import machine, replace_part
 from torch.utils.flop_counter import FlopCounterMode
 
-from dcgan_lib.compute import gpu_batches
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.faces import draw_faces
@@ -102,10 +101,10 @@ def plain_from_files(folder: str, count: int, batch_size: int, device: str) -> f
     return count / seconds(lambda: plain_loop.main(folder, None, 1, batch_size, device=device))
 
 
-def steady(config: Config, images: ImageSet, steps: int) -> list[float]:
-    """Images per second in each report of a training, the first left out."""
+def steady(config: Config, images: ImageSet, steps: int, every: int = 10) -> list[float]:
+    """Images per second in each report of a training, of `every` steps; the first is left out."""
     speeds = []
-    for report in fit(GAN(quiet(config).replace(epochs=1000)), images):
+    for report in fit(GAN(quiet(config).replace(epochs=1000, log_every=every)), images):
         speeds.append(report.images_per_second)
         if report.step >= steps:
             break
@@ -217,24 +216,6 @@ def memory_of(path: str) -> tuple[float, list[float]]:
     return int(line.split()[1]) / 1000, speeds
 
 
-def on_gpu(table: Table, images: ImageSet) -> None:
-    """The fast path, and what each of its parts brings; one line where there is no GPU."""
-    if not torch.cuda.is_available():
-        table.row("any CUDA GPU", "not measured: none is here")
-        return
-    fast = Config(precision="auto", flip=True, cuda_graphs=True)
-    for what, config in {
-        "bf16, CUDA graph": fast,
-        "bf16, no graph": fast.replace(cuda_graphs=False),
-        "fp32, CUDA graph": fast.replace(precision="fp32"),
-        "fp32, no graph: the articles' step": Config(),
-    }.items():
-        table.row(f"GPU, width 64, batch 128, {what}", steady(config, images, 2000), "images/s")
-    share, gpu_batches.SHARE = gpu_batches.SHARE, 0.0
-    table.row("GPU, bf16, CUDA graph, images streamed from the host", steady(fast, images, 2000), "images/s")
-    gpu_batches.SHARE = share
-
-
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -272,7 +253,6 @@ def main() -> None:
         took = [seconds(lambda: evaluator(gan)) for _ in range(3)]
         table.row("evaluation of 2,000 images without the attribute classifier", took, "s")
         memory(table, temporary)
-        on_gpu(table, images)
     what = (
         f"`python benchmarks/bench.py --data …`, {len(images):,} images"
         if options.data != "data/faces"

@@ -1,13 +1,14 @@
 """`python benchmarks/options.py --data ZIP`: what each option of the game brings at equal time, in one table.
 
-First the step of each variant is timed, in turn, on all cores: nothing else may run meanwhile. From that follows how
-many images it sees in `--seconds` of training. That many are then trained on, by a process a core with a thread each,
-which others may disturb: no time is measured any more. Each run is scored against the test split. What is there
-already is not trained again, so that it can be stopped and called again, with more seeds or other seconds.
+First a CPU's step of each variant is timed, in turn: nothing else may run meanwhile. A variant then sees so many images
+as take it as long as `modern` takes for `--images`, and is scored against the test split at each of these marks. That
+may be trained by several processes (`--jobs`), on a GPU too: no time is measured any more. What is there already is not
+trained again, so that it can be stopped and called again, with more seeds or other marks.
 """
 
 import argparse
 import json
+import math
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -30,7 +31,7 @@ from dcgan_lib.images.grid import to_grid
 from dcgan_lib.quality.attribute_classifier import load_classifier
 from dcgan_lib.quality.evaluate import Evaluator
 from dcgan_lib.settings import PLAIN
-from dcgan_lib.train import fit, noise_per_step, train_step
+from dcgan_lib.train import TrainingDiverged, fit, noise_per_step, train_step
 
 HERE = Path(__file__).parent
 SHOWN = ("swd", "frechet", "diversity", "contrast", "saturation", "overfitting")
@@ -61,28 +62,30 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "modern of 0.6": PLAIN,
     "paper": {"recipe": "paper", "flip": True, "hold_out": True},
 }
-NEVER = {"log_every": 50, "sample_every": 10**9, "checkpoint_every": 10**9, "epochs": 10**6, "precision": "fp32"}
+NEVER = {"log_every": 64, "sample_every": 10**9, "checkpoint_every": 10**9, "epochs": 10**6, "precision": "fp32"}
 
 
-def config_of(variant: str, data: str, seed: int) -> Config:
-    return Config.from_dict(
-        {"recipe": "modern", "data": data, "seed": seed, "device": "cpu"} | NEVER | VARIANTS[variant]
-    )
+def config_of(variant: str, data: str, seed: int, device: str = "cpu") -> Config:
+    fixed = {"data": data, "seed": seed, "device": device, "cuda_graphs": device != "cpu"} | NEVER
+    return Config.from_dict({"recipe": "modern"} | fixed | VARIANTS[variant])
 
 
-def time_steps(variants: list[str], data: str, rounds: int = 7) -> dict[str, float]:
-    """Seconds of a step: the median over rounds in which every variant has its turn."""
+def time_steps(variants: list[str], data: str, cores: int, rounds: int = 7) -> dict[str, float]:
+    """Seconds of a step on so many cores: the median over rounds in which every variant has its turn."""
     tune_cpu()
+    torch.set_num_threads(cores)
     gans = {variant: GAN(config_of(variant, data, 1)) for variant in variants}
     took: dict[str, list[float]] = {variant: [] for variant in variants}
-    for turn in range(rounds + 2):  # two to warm up
+    every = math.lcm(*(gan.config.penalty_every for gan in gans.values()))  # steps of both kinds, in their shares
+    for turn in range(rounds + 1):  # one to warm up
         for variant, gan in gans.items():
             count = gan.config.images_per_step
             real = gan.sample(gan.noise(count)).contiguous(memory_format=torch.channels_last)
             began = time.perf_counter()
-            train_step(gan, real, gan.noise(noise_per_step(gan.config, count)))
-            if turn >= 2:
-                took[variant].append(time.perf_counter() - began)
+            for _ in range(every):
+                train_step(gan, real, gan.noise(noise_per_step(gan.config, count)))
+            if turn:
+                took[variant].append((time.perf_counter() - began) / every)
     return {variant: statistics.median(values) for variant, values in took.items()}
 
 
@@ -90,20 +93,25 @@ def time_steps(variants: list[str], data: str, rounds: int = 7) -> dict[str, flo
 def judged_by(data: str, home: Path) -> tuple[ImageSet, Evaluator]:
     """The images and what scores fakes of them, once a process."""
     images = prepare(data, cache=home / "cache")
-    return images, Evaluator(images, True, classifier=load_classifier(images, home / "cache"))
+    return images, Evaluator(images, True, classifier=load_classifier(images, home / "cache", "cpu"))
 
 
-def train(variant: str, seed: int, count: int, data: str, home: Path) -> None:
-    """One variant, one seed, so many images; scores and a grid are kept."""
+def train(variant: str, seed: int, counts: list[int], options: argparse.Namespace) -> None:
+    """One variant, one seed; scores and a grid are kept after so many images, and after so many …"""
     torch.set_num_threads(1)
-    images, evaluator = judged_by(data, home)
-    gan = GAN(config_of(variant, data, seed))
-    for report in fit(gan, images):
-        if report.step * gan.config.images_per_step >= count:
-            break
-    out = result_of(variant, seed, count, home)
-    Image.fromarray(to_grid(gan.sample()[:24], 6)).save(out.with_suffix(".png"))
-    out.write_text(json.dumps(evaluator(gan)))
+    images, evaluator = judged_by(options.data, options.home)
+    gan, left = GAN(config_of(variant, options.data, seed, options.device)), sorted(counts)
+    try:
+        for report in fit(gan, images):
+            if report.step * gan.config.images_per_step < left[0]:
+                continue
+            out = result_of(variant, seed, left.pop(0), options.home)
+            Image.fromarray(to_grid(gan.sample()[:24], 6)).save(out.with_suffix(".png"))
+            out.write_text(json.dumps(evaluator(gan)))
+            if not left:
+                break
+    except TrainingDiverged as error:
+        print(f"{variant}, seed {seed}: {error}", flush=True)
 
 
 def result_of(variant: str, seed: int, count: int, home: Path) -> Path:
@@ -151,39 +159,53 @@ def draw_picture(variants: list[str], options: argparse.Namespace, counts: dict[
 
 
 def main() -> None:
-    """Time the steps, train what is missing, write the table and the picture."""
+    """Time the steps, train what is missing, write the tables and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="a zip or folder of images with CelebA's lists")
     parser.add_argument("--home", type=Path, default=Path("build/options"), help="folder for what is trained")
-    parser.add_argument("--seconds", type=float, default=75.0, help="of training on all cores")
+    parser.add_argument("--images", type=int, nargs="+", default=[17_000], help="that `modern` sees until it is scored")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--device", default="cpu", help="that trains: cpu or cuda")
+    parser.add_argument("--cores", type=int, default=cpu_count(), help="that a step is timed on")
+    parser.add_argument("--jobs", type=int, default=cpu_count(), help="runs at a time, of a CPU thread each")
+    parser.add_argument("--only", choices=["time", "train"], help="do no more than this")
     options = parser.parse_args()
     judged_by(options.data, options.home)  # prepared once, before the processes
     timed = options.home / "steps.json"
     steps = json.loads(timed.read_text()) if timed.exists() else {}
     if missing := [variant for variant in options.variants if variant not in steps]:
-        steps |= time_steps(["modern", *(variant for variant in missing if variant != "modern")], options.data)
+        took = time_steps(["modern", *(each for each in missing if each != "modern")], options.data, options.cores)
+        share = steps.get("modern", took["modern"]) / took["modern"]  # another day's, in the first day's seconds
+        steps |= {variant: share * each for variant, each in took.items()}
         timed.write_text(json.dumps(steps))
+    if options.only == "time":
+        return
     counts = {}
     for variant in options.variants:
         batch = config_of(variant, options.data, 1).images_per_step
-        counts[variant] = round(options.seconds / steps[variant]) * batch
-    with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
+        each = steps["modern"] / config_of("modern", options.data, 1).images_per_step  # seconds an image
+        counts[variant] = [round(images * each / steps[variant]) * batch for images in options.images]
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         running = [
-            pool.submit(train, variant, seed, counts[variant], options.data, options.home)
+            pool.submit(train, variant, seed, counts[variant], options)
             for seed in options.seeds
             for variant in options.variants
-            if not result_of(variant, seed, counts[variant], options.home).exists()
+            if not all(result_of(variant, seed, count, options.home).exists() for count in counts[variant])
         ]
         for job in running:
             job.result()
-    text = (
-        f"{date.today()}, `python benchmarks/options.py --seconds {options.seconds:g}`, {machine()}, fp32; 64 pixels; "
-        "median and range over seeds."
-    )
-    replace_part("options", f"{text}\n\n{table(options.variants, options, steps, counts)}")
-    draw_picture(options.variants, options, counts)
+    if options.only == "train":
+        return
+    text = [
+        f"{date.today()}, `python benchmarks/options.py --images {' '.join(map(str, options.images))}`, {machine()}; "
+        f"64 pixels, fp32; steps timed on {options.cores} cores; median and range over seeds."
+    ]
+    for place, images in enumerate(options.images):
+        at = {variant: marks[place] for variant, marks in counts.items()}
+        text += [f"As long as `modern` takes for {images:,} images:", table(options.variants, options, steps, at)]
+    replace_part("options", "\n\n".join(text))
+    draw_picture(options.variants, options, {variant: marks[-1] for variant, marks in counts.items()})
 
 
 if __name__ == "__main__":

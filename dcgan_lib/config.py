@@ -142,8 +142,6 @@ class Config:
             f"gradient_penalty is {self.gradient_penalty}, but it is about single images, and BatchNorm mixes those of "
             "a batch: set discriminator_norm to none",
         )
-        message = "cuda_graphs repeats one step, and penalty_every above 1 makes two kinds: set one of them back"
-        _require(self.penalty_every == 1 or not self.cuda_graphs, message)
         bounded = self.discriminator_norm == "none" and (self.gradient_penalty > 0 or self.spectral_norm)
         _require(
             self.objective != "wasserstein" or bounded,

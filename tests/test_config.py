@@ -107,10 +107,6 @@ def test_a_config_cannot_be_changed_by_accident():
         ({"data": ""}, r"data is empty"),
         ({"lerning_rate_d": 1e-4}, r"unknown setting 'lerning_rate_d': did you mean 'learning_rate_d'\?"),
         ({"penalty_every": 0}, "penalty_every is 0: it must be at least 1"),
-        (
-            {"penalty_every": 4, "cuda_graphs": True},
-            "cuda_graphs repeats one step, and penalty_every above 1 makes two",
-        ),
         ({"q": 1}, r"unknown setting 'q'; known are data, image_size, "),
         ({"learning_rate": 1e-4}, r"unknown setting .*: did you mean 'learning_rate_d' or 'learning_rate_g'\?"),
         ({5: 1}, r"unknown setting 5; known are data"),

@@ -14,6 +14,7 @@ CUDA = torch.device("cuda", 1)
 
 # What draws within the step, derives twice, or takes several batches.
 GRADIENTS = {"augment": True, "r1_weight": 1.0, "gradient_penalty": 1.0, "discriminator_norm": "none"}
+SELDOM = {"r1_weight": 1.0, "r2_weight": 1.0, "penalty_every": 2, "discriminator_norm": "none"}
 SEVERAL = {"spectral_norm": True, "batch_size": 4, "d_updates": 2, "g_updates": 2}
 
 
@@ -38,7 +39,8 @@ def told(monkeypatch):
 
         def replay(self):
             told.append("replayed")
-            self.step.outputs["total"].copy_(self.step.real.sum() + self.step.z.sum())
+            (outputs,) = (outputs for graph, outputs in self.step.graphs.values() if graph is self)
+            outputs["total"].copy_(self.step.real.sum() + self.step.z.sum())
 
     @contextlib.contextmanager
     def record(graph, stream, capture_error_mode):
@@ -67,7 +69,7 @@ def told(monkeypatch):
 
 def graphed(**changes):
     gan = SimpleNamespace(
-        device=CUDA, config=SimpleNamespace(cuda_graphs=True, images_per_step=4), random="noise", step=0
+        device=CUDA, config=SimpleNamespace(cuda_graphs=True, images_per_step=4, penalty_every=1), random="noise", step=0
     )
     for name, value in changes.items():
         setattr(gan, name, value)
@@ -85,6 +87,15 @@ def test_a_few_steps_warm_up_one_is_recorded_and_from_then_on_all_are_replayed(t
     assert WARM_UP == 3
     recording = ["registered noise", "recorded on cuda:1, thread_local"]
     assert told == ["aside"] * 3 + recording + ["replayed"] * 3
+
+
+def test_steps_with_penalties_and_without_are_recorded_once_each(told):
+    step = graphed(config=SimpleNamespace(cuda_graphs=True, images_per_step=4, penalty_every=3))
+    for number in range(1, 16):
+        assert step(*inputs(number))["total"] == 16 * number
+        assert step.gan.step == number
+    # Of ten steps without penalties three warm up, and of five with them: the others are replayed.
+    assert (told.count("aside"), told.count("registered noise"), told.count("replayed")) == (6, 2, 9)
 
 
 def test_a_short_batch_is_computed_as_ever_whenever_it_comes(told):
@@ -112,7 +123,7 @@ def test_what_is_recorded_has_tensors_of_its_own(told):
     [
         {"device": torch.device("cpu")},
         {"device": torch.device("mps")},
-        {"config": SimpleNamespace(cuda_graphs=False, images_per_step=4)},
+        {"config": SimpleNamespace(cuda_graphs=False, images_per_step=4, penalty_every=1)},
     ],
     ids=["cpu", "mps", "switched off"],
 )
@@ -143,7 +154,7 @@ def test_where_recording_fails_training_goes_on_without_in_one_line(told, monkey
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize("changes", [{}, GRADIENTS, SEVERAL])
+@pytest.mark.parametrize("changes", [{}, GRADIENTS, SELDOM, SEVERAL])
 def test_graphs_learn_what_plain_steps_do_within_rounding(tiny, images, monkeypatch, changes):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)  # else it may choose other kernels
     config = tiny.replace(device="cuda", epochs=7, average_half_life=20, **changes)  # 14 whole batches, 7 short ones
