@@ -55,6 +55,11 @@ def bare(*_: Any, **__: Any) -> Any:
     return _[0]
 
 
+def number(value: float) -> str:
+    """Four digits, without an exponent where it is large."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 class Table:
     """Rows of (what, median, range), printed as they come."""
 
@@ -68,8 +73,8 @@ class Table:
             shown, middle = values, float("nan")
         else:
             middle = statistics.median(values)
-            spread = f" ({min(values):,.4g} to {max(values):,.4g})" if len(values) > 1 else ""
-            shown = f"{middle:,.4g}{unit and ' ' + unit}{spread}"
+            spread = f" ({number(min(values))} to {number(max(values))})" if len(values) > 1 else ""
+            shown = f"{number(middle)}{unit and ' ' + unit}{spread}"
         self.lines.append(f"| {what} | {shown} |")
         print(self.lines[-1], flush=True)
         return middle

@@ -158,6 +158,19 @@ def draw_picture(variants: list[str], options: argparse.Namespace, counts: dict[
     picture.save(HERE / "options.jpg", quality=80)
 
 
+def train_missing(counts: dict[str, list[int]], options: argparse.Namespace) -> None:
+    """Train what lacks results, several at a time."""
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        running = [
+            pool.submit(train, variant, seed, counts[variant], options)
+            for seed in options.seeds
+            for variant in counts
+            if not all(result_of(variant, seed, count, options.home).exists() for count in counts[variant])
+        ]
+        for job in running:
+            job.result()
+
+
 def main() -> None:
     """Time the steps, train what is missing, write the tables and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -169,7 +182,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="that trains: cpu or cuda")
     parser.add_argument("--cores", type=int, default=cpu_count(), help="that a step is timed on")
     parser.add_argument("--jobs", type=int, default=cpu_count(), help="runs at a time, of a CPU thread each")
-    parser.add_argument("--only", choices=["time", "train"], help="do no more than this")
+    parser.add_argument("--only", choices=["time", "train", "write"], help="do no more than this")
     options = parser.parse_args()
     judged_by(options.data, options.home)  # prepared once, before the processes
     timed = options.home / "steps.json"
@@ -186,15 +199,8 @@ def main() -> None:
         batch = config_of(variant, options.data, 1).images_per_step
         each = steps["modern"] / config_of("modern", options.data, 1).images_per_step  # seconds an image
         counts[variant] = [round(images * each / steps[variant]) * batch for images in options.images]
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        running = [
-            pool.submit(train, variant, seed, counts[variant], options)
-            for seed in options.seeds
-            for variant in options.variants
-            if not all(result_of(variant, seed, count, options.home).exists() for count in counts[variant])
-        ]
-        for job in running:
-            job.result()
+    if options.only != "write":
+        train_missing(counts, options)
     if options.only == "train":
         return
     text = [

@@ -104,7 +104,7 @@ class Config:
     average_half_life: int = 0  # images after which a weight counts half in the averaged generator; 0: none
     precision: str = "fp32"  # "fp32", "bf16", or "auto": bf16 where the device computes it natively
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
-    cuda_graphs: bool = False  # on a CUDA GPU, replay the step as one graph (not tried on a GPU yet)
+    cuda_graphs: bool = True  # on a CUDA GPU, replay the step as a graph: several times as fast
     seed: int = 999  # of the weights, the order of the images, and all noise
 
     # Reports

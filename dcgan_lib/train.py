@@ -155,7 +155,8 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
     if gan.device.type == "cpu":
         tune_cpu()
     torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
-    loader, measured_step = BatchLoader(images, gan.device), GraphedStep(lambda *given: measure(gan, step(*given)), gan)
+    loader = BatchLoader(images, gan.device)
+    measured_step = GraphedStep(lambda *given: measure(gan, step(*given)), gan, wanted=step is train_step)
     pending: list[Tensor] = []
     seen, start = 0, time.perf_counter()
     stop = threading.Event()

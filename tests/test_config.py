@@ -18,7 +18,7 @@ def test_defaults_are_the_articles():
     assert (config.label_smoothing, config.average_half_life, config.flip, config.precision) == (0, 0, False, "fp32")
     assert (config.objective, config.r1_weight, config.spectral_norm) == ("non-saturating", 0, False)
     assert (config.augment, config.hold_out, config.evaluate_every) == (False, False, 0)
-    assert (config.d_updates, config.g_updates, config.noise, config.cuda_graphs) == (1, 1, "normal", False)
+    assert (config.d_updates, config.g_updates, config.noise, config.cuda_graphs) == (1, 1, "normal", True)
     assert (config.discriminator_norm, config.discriminator_slope, config.gradient_penalty) == ("batch", 0.2, 0)
 
 

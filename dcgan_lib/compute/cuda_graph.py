@@ -14,14 +14,15 @@ class GraphedStep:
 
     Steps with penalties and steps without them have a graph each. A step of fewer images than the Config's (an epoch's
     last) is computed as usual, and so is every step on other devices, with `cuda_graphs` off, or where the recording
-    fails. The next call overwrites what a call returned.
+    fails, or not `wanted`: a replay repeats what Python did at the recording. The next call overwrites what a call
+    returned.
     """
 
-    def __init__(self, step: Callable[..., dict[str, Tensor]], gan: object) -> None:
+    def __init__(self, step: Callable[..., dict[str, Tensor]], gan: object, wanted: bool = True) -> None:
         self.step, self.gan = step, gan
         self.calls = {True: 0, False: 0}  # of steps with penalties, and without
         self.graphs: dict[bool, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}  # with penalties: graph, outputs
-        self.wanted = gan.device.type == "cuda" and gan.config.cuda_graphs
+        self.wanted = wanted and gan.device.type == "cuda" and gan.config.cuda_graphs
 
     def __call__(self, real: Tensor, z: Tensor) -> dict[str, Tensor]:
         if not self.wanted or len(real) != self.gan.config.images_per_step:

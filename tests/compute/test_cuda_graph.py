@@ -69,7 +69,10 @@ def told(monkeypatch):
 
 def graphed(**changes):
     gan = SimpleNamespace(
-        device=CUDA, config=SimpleNamespace(cuda_graphs=True, images_per_step=4, penalty_every=1), random="noise", step=0
+        device=CUDA,
+        config=SimpleNamespace(cuda_graphs=True, images_per_step=4, penalty_every=1),
+        random="noise",
+        step=0,
     )
     for name, value in changes.items():
         setattr(gan, name, value)
