@@ -5,6 +5,7 @@ images are compared: give each generator as many as the others, and put the nois
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from dcgan_lib.health import SATURATED
 
 PATCH = 7  # pixels a side of the patches that are compared
 COARSEST = 16  # pixels a side of the smallest level
+AT_ONCE = 256  # images that are floats at a time: as bytes they take a quarter of the memory
 ROUNDING = (2 / 255) ** 2 / 12  # variance of what is lost by rounding [-1, 1] to bytes
 
 
@@ -28,6 +30,10 @@ def laplacian_pyramid(images: Tensor) -> list[Tensor]:
 
     Each level is the image less the next smaller one, blurred up; enlarging and adding them gives the images back.
     """
+    return _in_parts(images, _levels)
+
+
+def _levels(images: Tensor) -> list[Tensor]:
     levels = []
     while images.shape[-1] > COARSEST:
         smaller = _blurred(images)[:, :, ::2, ::2]
@@ -55,10 +61,11 @@ def sliced_wasserstein(
         raise ValueError(f"images have shapes {sizes}: give two sets (N, C, S, S) of one size, S = 16, 32, 64 …")
     random = torch.Generator().manual_seed(seed)
     distances = {}
-    for ours, theirs in zip(*(laplacian_pyramid(as_floats(images)) for images in (fake, real)), strict=True):
+    for ours, theirs in zip(*(laplacian_pyramid(images) for images in (fake, real)), strict=True):
         side, total = theirs.shape[-1], 0.0
-        mean, deviation = theirs.mean((0, 2, 3), keepdim=True), theirs.std((0, 2, 3), keepdim=True).clamp_min(1e-8)
-        ours, theirs = (_patches((level - mean) / deviation, patches, random) for level in (ours, theirs))
+        mean, deviation = theirs.mean((0, 2, 3)), theirs.std((0, 2, 3)).clamp_min(1e-8)
+        mean, deviation = (each.repeat_interleave(PATCH**2) for each in (mean, deviation))  # a number a pixel
+        ours, theirs = ((_patches(level, patches, random) - mean) / deviation for level in (ours, theirs))
         for first in range(0, directions, 64):
             count = min(64, directions - first)
             slices = F.normalize(torch.randn(count, ours.shape[1], generator=random), dim=1)
@@ -109,11 +116,10 @@ def pairwise_distance(images: Tensor, pairs: int = 20_000, seed: int = 0) -> flo
     random = torch.Generator().manual_seed(seed)
     first = torch.randint(len(images), (pairs,), generator=random)
     second = (first + torch.randint(1, len(images), (pairs,), generator=random)) % len(images)
-    distances = [
-        (as_floats(images[a]) - as_floats(images[b])).square().mean((1, 2, 3)).sqrt()
-        for a, b in zip(first.split(1000), second.split(1000), strict=True)
-    ]
-    return torch.cat(distances).mean().item()
+    total = 0.0
+    for a, b in zip(first.split(AT_ONCE), second.split(AT_ONCE), strict=True):
+        total += (as_floats(images[a]) - as_floats(images[b])).square().mean((1, 2, 3)).sqrt().double().sum().item()
+    return total / pairs
 
 
 def nearest_neighbour(images: Tensor, references: Tensor, size: int = 32) -> tuple[Tensor, Tensor]:
@@ -139,22 +145,22 @@ def nearest_neighbour_ratio(images: Tensor, references: Tensor, size: int = 16) 
     Of copies it is small; of images that are merely like the references, or grey, it is near 1, however many references
     there are. References that are there twice hide a copy. At `size` pixels a side, so small that grain doesn't count.
     """
-    quotients = []
-    smaller = _small(references, size)
-    for part in _small(images, size).split(256):
-        first, second = torch.cdist(part, smaller).topk(2, largest=False).values.T
-        quotients.append(first / second.clamp_min(1e-8))
-    return torch.cat(quotients).mean().item()
+    ours, nearest = _small(images, size), torch.full((len(images), 2), math.inf)
+    for part in references.split(2048):
+        nearest = torch.cat([nearest, torch.cdist(ours, _small(part, size))], dim=1).topk(2, largest=False).values
+    first, second = nearest.T
+    return (first / second.clamp_min(1e-8)).mean().item()
 
 
 def contrast(images: Tensor) -> float:
     """Standard deviation of all pixel values, in units of [-1, 1]."""
-    return as_floats(images).std().item()
+    variances, means = torch.stack([torch.stack(torch.var_mean(as_floats(x), correction=0)) for x in images]).T.double()
+    return (variances.mean() + means.var(correction=0)).sqrt().item()  # within an image, and between them
 
 
 def saturation(images: Tensor) -> float:
     """Share of pixel values at the ends of the range: within 0.01 of -1 or 1, the two outermost of 256 steps."""
-    return (as_floats(images).abs() > SATURATED).float().mean().item()
+    return sum((as_floats(part).abs() > SATURATED).sum().item() for part in images.split(AT_ONCE)) / images.numel()
 
 
 def checkerboard(images: Tensor) -> float:
@@ -220,5 +226,19 @@ def _enlarged(images: Tensor) -> Tensor:
 
 def _small(images: Tensor, size: int) -> Tensor:
     """Images as rows, at `size` pixels a side or less."""
-    images = as_floats(images)
-    return (F.adaptive_avg_pool2d(images, size) if images.shape[-1] > size else images).flatten(1)
+    smaller = images.shape[-1] > size
+    (rows,) = _in_parts(images, lambda x: [(F.adaptive_avg_pool2d(x, size) if smaller else x).flatten(1)])
+    return rows
+
+
+def _in_parts(images: Tensor, work: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+    """What `work` makes of images as floats, a part at a time.
+
+    The whole results come first in memory: between them, what a part leaves behind would stay as holes.
+    """
+    shapes = [part.shape[1:] for part in work(as_floats(images[:1]))]
+    wholes = [torch.empty(len(images), *shape) for shape in shapes]
+    for first in range(0, len(images), AT_ONCE):
+        for whole, part in zip(wholes, work(as_floats(images[first : first + AT_ONCE])), strict=True):
+            whole[first : first + AT_ONCE] = part
+    return wholes
