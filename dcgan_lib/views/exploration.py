@@ -34,10 +34,15 @@ class Exploration:
     """One face at a time, and the kept ones, with a way back; it knows nothing of widgets.
 
     `directions` are what the sliders move along, `place` is what is changed, one new `Place` a step. The same `seed`
-    gives the same faces in the same order; None gives others each time.
+    gives the same faces in the same order; None gives others each time. `ValueError` for a direction of another length.
     """
 
     def __init__(self, gan: GAN, directions: Sequence[Direction], seed: int | None = 0) -> None:
+        size = gan.config.latent_dim
+        for each in directions:
+            if each.vector.shape != (size,):
+                found = "×".join(map(str, each.vector.shape))
+                raise ValueError(f"the direction {each.name!r} has {found} numbers: this generator's z has {size}")
         self.gan, self.directions = gan, list(directions)
         self.deviation = noise_deviation(gan.config)
         self.random = torch.Generator()

@@ -22,7 +22,7 @@ from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_grid
 from dcgan_lib.latent.directions import Direction, closed_form_directions, load_directions
 from dcgan_lib.latent.walks import loop
-from dcgan_lib.sharing.pretrained import from_pretrained
+from dcgan_lib.sharing.folder import find
 from dcgan_lib.views.exploration import Exploration, read_state, write_state
 from dcgan_lib.views.front_end import has_front_end
 from dcgan_lib.views.plots import picture_row, rendered
@@ -62,7 +62,7 @@ class LatentExplorer:
         seed: int | None = 0,
         folder: str | Path = "runs/exports",
     ) -> None:
-        gan = source if isinstance(source, GAN) else from_pretrained(source)
+        gan = source if isinstance(source, GAN) else GAN.from_pretrained(source)
         if directions is None:
             directions = default_directions(source, gan)
         self._begin(Exploration(gan, directions, seed), source, folder)
@@ -111,7 +111,7 @@ class LatentExplorer:
         state = read_state(path)
         source = state.get("source") if source is None else source
         explorer = cls.__new__(cls)
-        gan = source if isinstance(source, GAN) else from_pretrained(source)
+        gan = source if isinstance(source, GAN) else GAN.from_pretrained(source)
         explorer._begin(Exploration.from_state(state, gan, path), source, folder)
         return explorer
 
@@ -188,7 +188,6 @@ class LatentExplorer:
                 "answer": panel.place.get("answer", 0) + 1,  # two answers are never the same: each is heard of
                 "pixels": e.draw(e.z).tobytes(),
                 "amounts": list(e.place.amounts),
-                "label": label(e.place.amounts, e.directions),
                 "message": message,
             }
 
@@ -209,17 +208,12 @@ class LatentExplorer:
 
 def default_directions(source: GAN | str | Path | None, gan: GAN) -> list[Direction]:
     """The directions of `directions.json` in the source's folder, or else the closed-form ones."""
-    if not isinstance(source, GAN) and source is not None:
-        folder = Path(source) if Path(source).is_dir() else Path(source).parent
-        if (folder / "directions.json").is_file():
-            return load_directions(folder / "directions.json")
+    if not isinstance(source, GAN):
+        path = find(source)
+        saved = (path if path.is_dir() else path.parent) / "directions.json"
+        if saved.is_file():
+            return load_directions(saved)
     return closed_form_directions(gan)
-
-
-def label(amounts: Sequence[float], directions: Sequence[Direction]) -> str:
-    """What a screen reader says of the face: how far it is along the directions that were moved."""
-    moved = [f"{d.name} {a:+.1f}" for a, d in zip(amounts, directions, strict=True) if a]
-    return ": ".join(filter(None, ("a generated face", ", ".join(moved))))
 
 
 def moving(frames: Sequence[np.ndarray]) -> bytes:

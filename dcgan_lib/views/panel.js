@@ -23,7 +23,7 @@ function paint(canvas, size, pixels) {
 /**
  * Build the panel in `root`. `about`: {size, names, range, step, saves}, names of the directions, forms of files.
  * `ask(question)`: promises that the answer has been shown; the next question is asked after that.
- * Returns show(place): {pixels, label, amounts, message, kept: [{number, pixels}]}.
+ * Returns show(place): {pixels, amounts, message, kept: [{number, pixels}]}.
  */
 export function makePanel(root, about, ask) {
   const questions = [];
@@ -43,7 +43,8 @@ export function makePanel(root, about, ask) {
 
   const face = make("canvas", { className: "face", role: "img", label: "a generated face" });
   const message = make("p", { className: "message", role: "status" });
-  const sliders = about.names.map((name) => {
+  const names = about.names.map((name) => name.replaceAll("_", " "));
+  const sliders = names.map((name) => {
     const value = make("span", { textContent: signed(0) });
     const input = make("input", { type: "range", min: -about.range, max: about.range, step: about.step, label: name });
     input.oninput = () => {
@@ -91,7 +92,8 @@ export function makePanel(root, about, ask) {
 
   return function show(place) {
     paint(face, about.size, place.pixels);
-    face.setAttribute("aria-label", place.label);
+    const moved = place.amounts.map((amount, i) => amount && `${names[i]} ${signed(amount)}`).filter(Boolean);
+    face.setAttribute("aria-label", ["a generated face", ...moved].join(", "));
     message.textContent = place.message;
     if (!questions.length) { // or else a slider would jump back below the finger that moves it
       place.amounts.forEach((amount, i) => {
