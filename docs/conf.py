@@ -19,7 +19,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.logging import getLogger
 
 sys.path.append(str(Path(__file__).parent))
-from play.page import build_page  # noqa: E402
+from play.page import build_page
 
 #: Where the repository's files are read, such as https://github.com/OWNER/NAME/blob/main. GitHub's workflows tell it;
 #: where it is unknown, a link to a file that is not a page is plain text.

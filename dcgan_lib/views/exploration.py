@@ -148,7 +148,7 @@ def write_state(path: str | Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: str | Path) -> dict[str, Any]:
-    """What `write_state` wrote; `FileNotFoundError`, or `ValueError` with one line for a file that is something else."""
+    """What `write_state` wrote; `FileNotFoundError`, or `ValueError` in one line for a file of anything else."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"no kept faces at {path}: give the path of a file that LatentExplorer.write made")
     try:
