@@ -15,7 +15,7 @@ const make = (tag, properties = {}, ...children) => {
 function paint(canvas, size, pixels) {
   const image = new ImageData(size, size);
   const values = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-  for (let i = 0, j = 0; j < values.length; i++) image.data[i] = i % 4 === 3 ? 255 : values[j++];
+  for (let i = 0, j = 0; i < image.data.length; i++) image.data[i] = i % 4 === 3 ? 255 : values[j++];
   canvas.width = canvas.height = size;
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
