@@ -12,6 +12,7 @@ from typing import Any
 from dcgan_lib import checkpoint
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
+from dcgan_lib.sharing.starting import check_source
 
 TRAINER = ".lock"  # held by the process that trains
 LAUNCHER = ".launcher.lock"  # held by the process that writes the run's notebook
@@ -99,9 +100,12 @@ def choose_run(runs: Path, config: Config, label: str) -> str:
 def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
     """`ValueError` where the images don't fill a step, or the folder's run is of others, of other settings, or damaged.
 
-    Settings of reporting and computing may differ, and `epochs` be raised.
+    Settings of reporting and computing may differ, and `epochs` be raised. For a run that has not begun also what
+    `sharing.starting.check_source` raises.
     """
     config.check_count(len(images.rows(config.hold_out)))
+    if not (folder / "checkpoint.pt").exists():
+        check_source(config)
     if not (folder / "config.json").exists():
         return
     from dcgan_lib.records.reading import load_run

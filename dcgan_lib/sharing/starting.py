@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dcgan_lib.compute.states import put_back
 from dcgan_lib.config import Config
 from dcgan_lib.sharing import folder as folders
 
@@ -31,6 +30,8 @@ class Start:
         Of a pretrained folder G's alone, with a warning. Adam starts afresh, with the GAN's own rates. What goes wrong
         is kept until `check`: a run that goes on has its weights from its own checkpoint, and needs no others.
         """
+        from dcgan_lib.compute.states import put_back  # a launcher checks a source without waiting for torch
+
         source = gan.config.start_from
         if not source:
             return cls()
@@ -47,7 +48,7 @@ class Start:
         if "averaged" in there:
             gan.measured_at = None  # its statistics may be of an earlier step
         if "discriminator" not in there:
-            warnings.warn(f"{source} holds a generator alone: D begins untrained", stacklevel=4)
+            warnings.warn(f"{source} holds a generator alone: D begins untrained", stacklevel=3)
         here, networks = Path(source).expanduser().resolve(), "both" if "discriminator" in there else "G"
         name = source if not here.exists() else here.parent.name if here.is_file() else here.name
         return cls({"run": name, "step": state["gan"]["step"], "networks": networks})

@@ -277,5 +277,5 @@ def test_what_the_hub_has_not_or_will_not_is_one_line(gan, tmp_path, hub, monkey
 def test_without_the_hubs_package_a_line_says_what_to_install(gan, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for call in (lambda: from_pretrained("me/faces"), lambda: push_to_hub(gan, "me/faces")):
-        with pytest.raises(RuntimeError, match="pip install huggingface_hub$"):
+        with pytest.raises(RuntimeError, match=r"pip install huggingface_hub$"):
             call()
