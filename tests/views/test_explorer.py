@@ -155,7 +155,7 @@ def test_a_file_knows_its_source_and_says_what_is_wrong(gan, tmp_path):
     LatentExplorer(gan).write(tmp_path / "sourceless.json")
     assert torch.equal(LatentExplorer.read(tmp_path / "sourceless.json", tmp_path).z, view.z)  # a run's folder
     (tmp_path / "faces.json").write_text("{")
-    with pytest.raises(ValueError, match="faces.json is damaged, or holds no kept faces"):
+    with pytest.raises(ValueError, match=r"faces\.json is damaged, or holds no kept faces"):
         LatentExplorer.read(tmp_path / "faces.json")
 
 
