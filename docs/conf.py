@@ -91,7 +91,7 @@ def add_play(app: Sphinx, config: Config) -> None:
     """Build the page that draws faces into the site, or say in a line why it is left out."""
     folder = Path(app.outdir) / PLAY.parent
     try:
-        build_page(folder)
+        build_page(folder, in_site=True)
         config.has_play = True
     except (OSError, RuntimeError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)

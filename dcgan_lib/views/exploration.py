@@ -155,7 +155,7 @@ def read_state(path: str | Path) -> dict[str, Any]:
         state = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(path) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") != FORMAT or not isinstance(state.get("source"), str | None):
         raise damaged(path)
     return state
 

@@ -27,9 +27,10 @@ OWN = ("index.html", "play.css", "play.js")
 PARTS = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 
 
-def build_page(folder: Path, source: Any = None) -> None:
+def build_page(folder: Path, source: Any = None, in_site: bool = False) -> None:
     """Write the page into `folder`, with the generator of `source` as `LatentExplorer` takes it.
 
+    `in_site`: whether it lies in the course's website, and leads to the pages there.
     Raises `RuntimeError` with one line where npm, its registry or a package is missing.
     """
     package = runtime(PROJECT / "build")
@@ -45,6 +46,7 @@ def build_page(folder: Path, source: Any = None) -> None:
     about = {
         "format": FORMAT,
         "generator": fingerprint(e.gan),
+        "in_site": in_site,
         "painted": config.data == "data/faces",
         "size": config.image_size,
         "latent_dim": config.latent_dim,

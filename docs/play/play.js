@@ -118,6 +118,7 @@ async function check() {
 root.replaceChildren();
 document.getElementById("numbers").textContent = length;
 document.getElementById("painted").hidden = !about.painted;
+document.getElementById("links").hidden = !about.in_site;
 const options = { ...about, names: directions.map(({ name }) => name), saves: ["PNG", "z"] };
 const panel = makePanel(root, options, async (question) => show(await actions[question.act](question)));
 await show();
