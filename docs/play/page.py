@@ -37,6 +37,7 @@ def build_page(folder: Path, source: Any = None, in_site: bool = False) -> None:
     try:
         import onnx  # noqa: F401 – what the export asks for
 
+        from dcgan_lib.config import FACES
         from dcgan_lib.views import explorer
         from dcgan_lib.views.exploration import FORMAT, fingerprint
     except ImportError as error:
@@ -47,7 +48,7 @@ def build_page(folder: Path, source: Any = None, in_site: bool = False) -> None:
         "format": FORMAT,
         "generator": fingerprint(e.gan),
         "in_site": in_site,
-        "painted": config.data == "data/faces",
+        "painted": config.data == FACES,
         "size": config.image_size,
         "latent_dim": config.latent_dim,
         "noise": config.noise,
