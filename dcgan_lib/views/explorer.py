@@ -128,7 +128,9 @@ class LatentExplorer:
         e, strips = self.exploration, []
         for i, direction in enumerate(e.directions):
             places = [[*e.place.amounts[:i], a, *e.place.amounts[i + 1 :]] for a in np.linspace(-RANGE, RANGE, 5)]
-            strips.append((direction.name, to_grid(e.gan.sample(torch.stack([e.along(a) for a in places])), 5)))
+            strips.append(
+                (direction.name.replace("_", " "), to_grid(e.gan.sample(torch.stack([e.along(a) for a in places])), 5))
+            )
         if len(self.kept):
             strips.append(("kept", to_grid(e.gan.sample(self.kept), max(5, len(self.kept)))))
         return picture_row(strips or [("a face", e.draw(self.z))], width=9, columns=columns)

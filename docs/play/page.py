@@ -5,6 +5,7 @@
 """
 
 import base64
+import copy
 import hashlib
 import io
 import json
@@ -76,7 +77,7 @@ def network(gan: Any) -> bytes:
     file, z = io.BytesIO(), torch.zeros(1, gan.config.latent_dim)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        drawing = (gan.averaged or gan.generator).eval()
+        drawing = copy.deepcopy(gan.averaged or gan.generator).cpu().eval()
         names = {"input_names": ["z"], "output_names": ["images"]}
         torch.onnx.export(drawing, (z,), file, dynamo=False, **names)
     return file.getvalue()

@@ -120,7 +120,13 @@ def spoilt(state):
     yield "nested without end", "[" * 100_000
     for name in state:
         yield f"without {name}", json.dumps({k: v for k, v in state.items() if k != name})
-    for name, value in {"base": [1.0], "amounts": [0, 0], "directions": 3, "kept": [{"number": 1}], "source": 3}.items():
+    for name, value in {
+        "base": [1.0],
+        "amounts": [0, 0],
+        "directions": 3,
+        "kept": [{"number": 1}],
+        "source": 3,
+    }.items():
         yield f"another {name}", json.dumps(state | {name: value})
     yield "not finite", json.dumps(state | {"base": [float("nan")] * len(state["base"])})
 
