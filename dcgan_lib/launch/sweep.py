@@ -10,7 +10,7 @@ import joblib
 
 from dcgan_lib.compute.interrupts import stop_like_ctrl_c, stop_requests
 from dcgan_lib.data import ImageSet, load_images
-from dcgan_lib.launch.folders import LAUNCHER, TRAINER, check_folder, is_finished, is_taken
+from dcgan_lib.launch.folders import check_folder, is_finished, is_taken
 from dcgan_lib.launch.gpus import check_device, default_jobs
 from dcgan_lib.launch.notebook import add_run_options, find_notebook, overrides, warn_in_one_line
 from dcgan_lib.launch.sweep_file import SweepRun, read_sweep
@@ -50,7 +50,7 @@ def run_sweep(sweep: list[SweepRun], runs: str | Path = "runs", jobs: int | None
                 if left and not told:
                     say(f"waiting for the end of {', '.join(run.name for run in left)}")
                     told = True
-                while left and all(is_taken(folders[run.name], LAUNCHER, TRAINER) for run in left) and not stop.wait(1):
+                while left and all(is_taken(folders[run.name]) for run in left) and not stop.wait(1):
                     pass
     except KeyboardInterrupt:
         raise KeyboardInterrupt("left while the runs save; the same command waits for that, and goes on") from None
@@ -103,7 +103,8 @@ def _prepare(sweep: list[SweepRun], folders: dict[str, Path]) -> dict[str, int]:
         try:
             check_device(config.device)
             sets[which] = images = sets.get(which) or load_images(config)
-            check_folder(folders[run.name], config, images)
+            if not is_taken(folders[run.name]):  # otherwise whoever trains it has done so, and writes there now
+                check_folder(folders[run.name], config, images)
             steps[run.name] = config.steps_per_epoch(len(images.rows(config.hold_out))) * config.epochs
         except (OSError, ValueError) as error:
             problems.setdefault(str(error), run.name)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from dcgan_lib.launch.folders import LAUNCHER, TRAINER, is_finished, is_taken
+from dcgan_lib.launch.folders import LAUNCHER, SWEEP, TRAINER, FolderTaken, claim, is_finished, is_taken
 from dcgan_lib.launch.gpus import one_gpu
 from dcgan_lib.launch.notebook import TAKEN
 from dcgan_lib.launch.sweep_file import SweepRun
@@ -41,17 +41,21 @@ def train_in_process(run: SweepRun, folder: Path, steps: int, threads: int, stop
         with one_gpu(run.config.device, stop) as environment:
             if stop.is_set():
                 return Outcome("interrupted" if folder.exists() else "not begun")
-            if is_finished(folder, run.config):
-                outcome = Outcome("finished")
-            elif is_taken(folder, LAUNCHER, TRAINER):
-                outcome = Outcome(ELSEWHERE)
-            else:
-                if threads and "OMP_NUM_THREADS" not in os.environ:
-                    environment["OMP_NUM_THREADS"] = str(threads)
-                saved = (folder / "checkpoint.pt").exists()
-                say(f"{run.name}: {'goes on' if saved else 'tries again' if folder.exists() else 'begins'}")
-                code, said = _launch(run, folder, steps, environment, stop)
-                outcome = Outcome(STATES[code]) if code in STATES else Outcome("failed", said)
+            begun = folder.exists()
+            with claim(folder, wait=0, name=SWEEP):
+                if is_finished(folder, run.config):  # perhaps by another sweep, a moment ago
+                    outcome = Outcome("finished")
+                elif is_taken(folder, LAUNCHER, TRAINER):
+                    outcome = Outcome(ELSEWHERE)
+                else:
+                    if threads and "OMP_NUM_THREADS" not in os.environ:
+                        environment["OMP_NUM_THREADS"] = str(threads)
+                    saved = (folder / "checkpoint.pt").exists()
+                    say(f"{run.name}: {'goes on' if saved else 'tries again' if begun else 'begins'}")
+                    code, said = _launch(run, folder, steps, environment, stop)
+                    outcome = Outcome(STATES[code]) if code in STATES else Outcome("failed", said)
+    except FolderTaken:
+        outcome = Outcome(ELSEWHERE)
     except Exception as error:  # no process, no lock, no temporary file: the other runs go on
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")
     say(f"{run.name}: {outcome.state}" + (f": {outcome.said.splitlines()[0]}" if outcome.said else ""))
