@@ -28,29 +28,33 @@ class Held(RuntimeError):
 
 
 @contextlib.contextmanager
-def lease(lock: Path) -> Iterator[Path]:
-    """Hold the lease beside a lock that this process holds already; gives the lease's file.
+def lease(lock: Path) -> Iterator[None]:
+    """Hold the lease beside a lock that this process holds already; raises `Held`.
 
-    Raises `Held`. Where another machine has taken this process for dead, as after a computer's sleep, it is interrupted
-    as by Ctrl-C.
+    Where another machine has taken this process for dead, as after a computer's sleep, it is interrupted as by Ctrl-C.
     """
     own = lock.with_name(f"{lock.name}.{secrets.token_hex(6)}")
-    own.write_text(json.dumps({"machine": machine(), "who": f"process {os.getpid()} on {platform.node()}"}))
-    try:
+    with beating(own):
         others = [other for other in _leases(lock) if other != own]
         if holder := _alive(lock, others):
             raise Held(holder)
         for dead in others:  # and none that has come since
             dead.unlink(missing_ok=True)
-        ended = threading.Event()
-        beats = threading.Thread(target=_beat, args=(own, ended), daemon=True)
-        beats.start()
-        try:
-            yield own
-        finally:
-            ended.set()
-            beats.join()
+        yield
+
+
+@contextlib.contextmanager
+def beating(own: Path) -> Iterator[None]:
+    """Keep a file that says who this process is, and by its time of change that it lives; it goes with the block."""
+    own.write_text(json.dumps({"machine": machine(), "who": f"process {os.getpid()} on {platform.node()}"}))
+    ended = threading.Event()
+    beats = threading.Thread(target=_beat, args=(own, ended), daemon=True)
+    beats.start()
+    try:
+        yield
     finally:
+        ended.set()
+        beats.join()
         with contextlib.suppress(OSError):  # the folder may be gone
             own.unlink()
 

@@ -60,7 +60,7 @@ def start(tiny, tmp_path, monkeypatch):
     """Starts a sweep of eight runs in a process of its own, forked, so that nothing is imported again."""
     runs = [SweepRun(f"seed-{seed}", tiny.replace(seed=seed), "seed") for seed in range(1, 9)]
     monkeypatch.setattr(worker, "_launch", train)
-    monkeypatch.setattr(sweep, "_prepare", lambda left, folders: {run.name: STEPS for run in left})
+    monkeypatch.setattr(sweep, "_prepare", lambda left, folders, here: {run.name: STEPS for run in left})
     for module in (sweep, worker):
         monkeypatch.setattr(module, "is_finished", lambda folder, config: (folder / "ends").exists())
         monkeypatch.setattr(module, "say", lambda line: None)
