@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -133,6 +134,9 @@ def _wanted(going_on: Path) -> bool:
 def _ray(address: str | None) -> Iterator[Engine]:
     import ray
 
+    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()  # ray.init waits for minutes
     ray.init(address, logging_level="error", **({} if address else {"include_dashboard": False}))
 
     def submit(gpus: int, function: Callable[..., Any], *arguments: Any) -> Any:

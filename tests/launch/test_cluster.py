@@ -149,13 +149,15 @@ def test_a_missing_package_is_told_in_one_line(tmp_path, monkeypatch, capsys, ba
     assert of_what == "--address is tcp://10.0.0.1:8786: say of what, --backend ray or dask"
 
 
-@pytest.mark.parametrize(("backend", "address"), [("dask", "tcp://127.0.0.1:9")])
+@pytest.mark.parametrize(
+    ("backend", "address"), [("ray", "127.0.0.1:9"), ("ray", "ray://127.0.0.1:9"), ("dask", "tcp://127.0.0.1:9")]
+)
 def test_where_no_cluster_answers_one_line_says_so(runs, backend, address):
-    pytest.importorskip("distributed")
+    pytest.importorskip("ray")
     import dask
 
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
-        pytest.raises(OSError, match=f"no Dask cluster at {address}: "),
+        pytest.raises(OSError, match=rf"^no {backend.title()} cluster at {address}: .+$"),
     ):
         sweep.run_sweep(runs, "runs", backend=backend, address=address)
