@@ -55,7 +55,7 @@ def run_sweep(
             while left and not stop.is_set():
                 outcomes |= train(left, Path(runs), steps, stop)
                 others = [run for run in sweep if outcomes[run.name].state == ELSEWHERE]
-                if others and not told:
+                if others and not (told or stop.is_set()):
                     say(f"waiting for the end of {', '.join(run.name for run in others)}")
                     told = True
                 while not (left := [r for r in others if not is_taken(folders[r.name])]) and others:
