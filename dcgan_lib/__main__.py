@@ -12,7 +12,7 @@ COMMANDS = {
     "runs": ("records.table", "list runs, and the settings in which they differ"),
     "evaluate": ("quality.evaluate", "how good a run's faces are, in numbers"),
     "diagnose": ("quality.diagnosis", "what goes wrong in a run, by name, and what to try"),
-    "export": ("records.export", "runs as event files for TensorBoard, as CSV, or as Parquet for other trackers"),
+    "export": ("sharing.export", "a run for TensorBoard, as tables, for trackers; its generator as ONNX, for the Hub"),
 }
 
 

@@ -101,10 +101,11 @@ EXPORTS = {
 }
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser, others: Sequence[str] = ()) -> None:
+    """The command line of `dcgan export`; `others` are what more than records can be exported to."""
     parser.add_argument("runs", nargs="*", type=Path, default=[Path("runs")], help="runs, or folders of them")
-    parser.add_argument("--to", choices=EXPORTS, required=True)
-    parser.add_argument("--into", type=Path, metavar="FOLDER", help="default: exports/ beside the runs")
+    parser.add_argument("--to", choices=(*EXPORTS, *others), required=True)
+    parser.add_argument("--into", type=Path, metavar="PATH", help="where to (default: in exports/, beside the runs)")
 
 
 def main(given: Namespace) -> int:
