@@ -15,7 +15,7 @@ from torch.utils.data import Subset
 from dcgan_lib import checkpoint
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.gan import GAN
-from dcgan_lib.images.grid import to_floats
+from dcgan_lib.images.grid import to_bytes, to_floats
 from dcgan_lib.quality import metrics
 from dcgan_lib.quality.attribute_classifier import AttributeClassifier, load_classifier
 from dcgan_lib.sharing.folder import is_pretrained
@@ -157,7 +157,7 @@ def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
     if fewest < FEWEST_FOR_FID:
         advice = f"compare it only with others of as many, or take {FEWEST_FOR_FID:,} a side"
         warnings.warn(f"FID of {fewest:,} images comes out too high; {advice}", stacklevel=2)
-    inputs = {name: Subset(_as_bytes(x), range(len(x))) for name, x in (("input1", fake), ("input2", real))}
+    inputs = {name: Subset(to_bytes(x), range(len(x))) for name, x in (("input1", fake), ("input2", real))}
     options = {"kid_subset_size": min(1000, fewest), "cuda": torch.cuda.is_available(), "verbose": False}
     try:
         found = torch_fidelity.calculate_metrics(**inputs, fid=True, kid=True, **options)
@@ -165,10 +165,6 @@ def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
         advice = "connect once, or put pt_inception-2015-12-05-6726825d.pth into torch's hub folder, checkpoints/"
         raise RuntimeError(f"Inception's weights cannot be downloaded ({error}): {advice}") from error
     return {"fid": found["frechet_inception_distance"], "kid": 1000 * found["kernel_inception_distance_mean"]}
-
-
-def _as_bytes(images: Tensor) -> Tensor:
-    return images if images.dtype == torch.uint8 else images.add(1).mul(127.5).round().clamp(0, 255).byte()
 
 
 def _pixels(images: ImageSet, rows: np.ndarray) -> Tensor:

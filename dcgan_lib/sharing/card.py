@@ -45,7 +45,7 @@ def model_card(
         "`dcgan_lib`.",
         "\n## Draw with it\n",
         "```python",
-        "from dcgan_lib import GAN",
+        "from dcgan_lib import GAN\n",
         f'gan = GAN.from_pretrained("{name}")',
         f"images = gan.sample(gan.noise(16))  # {shape}, in [-1, 1]",
         "```",
