@@ -169,7 +169,7 @@ def damaged(where: str | Path) -> ValueError:
 def fingerprint(gan: GAN) -> str:
     """Sixteen hexadecimal digits of the weights that draw: the same z's give the same faces where they agree."""
     weights = hashlib.sha256()
-    for weight in (gan.averaged or gan.generator).parameters():
+    for weight in gan.sampler().parameters():
         weights.update(weight.detach().cpu().contiguous().numpy().tobytes())
     return weights.hexdigest()[:16]
 

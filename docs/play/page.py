@@ -5,16 +5,13 @@
 """
 
 import base64
-import copy
 import hashlib
-import io
 import json
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +33,8 @@ def build_page(folder: Path, source: Any = None, in_site: bool = False) -> None:
     """
     package = runtime(PROJECT / "build")
     try:
-        import onnx  # noqa: F401 – what the export asks for
-
         from dcgan_lib.config import FACES
+        from dcgan_lib.sharing.networks import export_onnx
         from dcgan_lib.views import explorer
         from dcgan_lib.views.exploration import FORMAT, fingerprint
     except ImportError as error:
@@ -64,23 +60,10 @@ def build_page(folder: Path, source: Any = None, in_site: bool = False) -> None:
     for file in (*(HERE / name for name in OWN), view / "panel.js", view / "panel.css", HERE.parent / "favicon.svg"):
         shutil.copy(file, folder)
     (folder / "play.json").write_text(json.dumps(about), encoding="utf-8")
-    (folder / "generator.onnx").write_bytes(network(e.gan))
+    export_onnx(e.gan, folder / "generator.onnx")
     with tarfile.open(package) as archive:
         for name in PARTS:
             (folder / name).write_bytes(archive.extractfile(f"package/dist/{name}").read())
-
-
-def network(gan: Any) -> bytes:
-    """The ONNX file of the generator that `sample` draws with: z (N, latent_dim) to images (N, C, S, S) in [-1, 1]."""
-    import torch
-
-    file, z = io.BytesIO(), torch.zeros(1, gan.config.latent_dim)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        drawing = copy.deepcopy(gan.averaged or gan.generator).cpu().eval()
-        names = {"input_names": ["z"], "output_names": ["images"]}
-        torch.onnx.export(drawing, (z,), file, dynamo=False, **names)
-    return file.getvalue()
 
 
 def runtime(cache: Path) -> Path:
