@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
-.PHONY: help train sweep bench gpu diagnosis check test unit-test notebook-test browser-test fuzz browser lab notebooks runs dashboard site lint
+.PHONY: help train sweep bench gpu diagnosis check test unit-test notebook-test browser-test cluster-test fuzz browser lab notebooks runs dashboard site lint
 
 help:
 	@echo "make train              paint portraits, train on them, end with a grid of generated faces"
@@ -65,6 +65,14 @@ notebook-test: build/test
 
 browser-test: browser
 	$(BIN)/python -m pytest tests/browser
+
+# What needs more packages than the course has: a Ray and a Dask cluster of this machine, and MLflow, to which
+# neptune-exporter takes a record where CI has cloned it.
+cluster-test: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-cluster.txt 'mlflow-skinny>=3.17' \
+	  sqlalchemy alembic
+	OMP_NUM_THREADS=1 PYTHONPATH=build/neptune-exporter/src $(BIN)/python -m pytest tests/launch/test_cluster.py \
+	  tests/records/test_parquet.py
 
 fuzz: $(VENV)/.installed-dev
 	DCGAN_FUZZ=$(or $(COUNT),10000) $(PYTEST) tests/faults --durations=0 --dist=load

@@ -8,10 +8,11 @@ import sys
 COMMANDS = {
     "train": ("launch.notebook", "train one run: a file of settings, such as configs/cpu.yaml"),
     "sweep": ("launch.sweep", "train many runs: a sweep's file, such as configs/sweeps/epochs.yaml"),
+    "sample": ("sharing.drawing", "draw images: files for other programs, one picture, or a walk from face to face"),
     "runs": ("records.table", "list runs, and the settings in which they differ"),
     "evaluate": ("quality.evaluate", "how good a run's faces are, in numbers"),
     "diagnose": ("quality.diagnosis", "what goes wrong in a run, by name, and what to try"),
-    "export": ("records.export", "runs as event files for TensorBoard, or as CSV"),
+    "export": ("sharing.export", "a run for TensorBoard, as tables, for trackers; its generator as ONNX, for the Hub"),
 }
 
 

@@ -85,6 +85,7 @@ class Config:
     spectral_norm: bool = False  # divide each of D's weights by its largest singular value
 
     # Training
+    start_from: str = ""  # a run, a checkpoint or a pretrained folder: training begins with its weights; "": drawn
     batch_size: int = 128  # images an update of D
     epochs: int = 5  # passes over the images
     learning_rate_d: float = 2e-4  # Adam's, for the discriminator

@@ -12,13 +12,15 @@ from dcgan_lib import checkpoint
 from dcgan_lib.compute.device import choose_device, choose_precision
 from dcgan_lib.compute.optimizers import make_adam, set_rate
 from dcgan_lib.compute.random_states import random_states, set_random_states
-from dcgan_lib.config import COMPUTING, REPORTING, Config
+from dcgan_lib.compute.states import put_back
+from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.images.augment import augment
 from dcgan_lib.models.averaging import measure_statistics, move_towards
-from dcgan_lib.models.build import make_networks
-from dcgan_lib.models.dcgan import init_weights
-from dcgan_lib.settings import RETIRED, modernise
+from dcgan_lib.models.build import draw_networks
+from dcgan_lib.sharing import folder as folders
+from dcgan_lib.sharing.card import model_card
+from dcgan_lib.sharing.starting import Start
 
 MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
 
@@ -33,15 +35,9 @@ class GAN:
         self.config = config
         self.device = choose_device(config.device)
         self.half_precision = choose_precision(config.precision, self.device) == "bf16"
-        with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
-            torch.default_generator.manual_seed(config.seed)  # spectral norm keeps a drawn vector
-            generator, discriminator = make_networks(config)
-
         # Weights and fixed noise are drawn on the CPU, so that one seed gives one start on every device.
         draw = torch.Generator().manual_seed(config.seed)
-        if config.architecture == "dcgan":
-            init_weights(generator, draw)
-            init_weights(discriminator, draw, he=config.discriminator_norm == "none")
+        generator, discriminator = draw_networks(config, draw)
         self.fixed_noise = self.noise(config.sample_count, draw).to(self.device)
         self.random = torch.Generator(self.device).manual_seed(config.seed)
 
@@ -57,6 +53,7 @@ class GAN:
         self.optimizer_g = make_adam(self.generator, config.learning_rate_g, **adam)
         self.optimizer_d = make_adam(self.discriminator, config.learning_rate_d, **adam)
         self.step = 0
+        self.start = Start.of(self)  # other weights, where the Config says so
 
     def noise(self, count: int, random: torch.Generator | None = None) -> Tensor:
         """`count` vectors z: (count, latent_dim), standard normal, or uniform in [-1, 1] where the Config says so.
@@ -77,6 +74,7 @@ class GAN:
 
     def generate(self, z: Tensor) -> Tensor:
         """G's images (N, channels, size, size) of z (N, latent_dim) as training has them, in the run's precision."""
+        self.start.check(self.step)
         with self._autocast():
             return self.generator(z)
 
@@ -98,6 +96,13 @@ class GAN:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half_precision)
 
+    def sampler(self) -> nn.Module:
+        """The network that `sample` draws with: the averaged generator, its statistics fitted, or else G."""
+        self.start.check(self.step)
+        if self.averaged and self.measured_at != self.step:
+            self.fit_statistics()
+        return self.averaged or self.generator
+
     @torch.no_grad()
     def sample(self, z: Tensor | None = None) -> Tensor:
         """Images (N, channels, size, size) in [-1, 1], on the CPU, from z (N, latent_dim) or from `fixed_noise`.
@@ -105,9 +110,7 @@ class GAN:
         Drawn by the averaged generator where there is one, with statistics fitted to it, in eval mode: each image
         depends on its own z alone, and what training uses stays as it is.
         """
-        if self.averaged and self.measured_at != self.step:
-            self.fit_statistics()
-        network = self.averaged or self.generator
+        network = self.sampler()
         was_training = network.training
         parts = (self.fixed_noise if z is None else z).to(self.device).split(256)  # memory stays flat for thousands
         try:
@@ -157,8 +160,7 @@ class GAN:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values; the averaged generator can draw."""
-        if self.averaged and self.measured_at != self.step:
-            self.fit_statistics()
+        self.sampler()  # fits its statistics
         states = {name: part.state_dict() for name, part in self._parts().items()}
         noise = {"fixed": self.fixed_noise, "random": self.random.get_state(), "device": self.device.type}
         return states | {"step": self.step, "noise": noise}
@@ -168,19 +170,7 @@ class GAN:
 
         Adam's settings are those of this GAN. `checkpoint.CheckpointError` for what doesn't fit, and nothing changes.
         """
-        before = copy.deepcopy({name: part.state_dict() for name, part in self._parts().items()})
-        try:
-            for name, part in self._parts().items():
-                values = state[name]
-                if isinstance(part, torch.optim.Optimizer):  # rates, and how it computes, are this GAN's
-                    pairs = zip(part.param_groups, values["param_groups"], strict=True)
-                    values = values | {"param_groups": [own | {"params": group["params"]} for own, group in pairs]}
-                part.load_state_dict(values)
-        except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
-            for name, part in self._parts().items():
-                part.load_state_dict(before[name])
-            reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:150]
-            raise checkpoint.CheckpointError(f"the state doesn't fit this GAN's networks: {reason}") from error
+        put_back(self._parts(), state)
         self.step, self.measured_at = state["step"], None  # before version 0.6 statistics were of an earlier step
         self.fixed_noise = state["noise"]["fixed"].to(self.device)
         if state["noise"]["device"] == self.device.type:
@@ -200,36 +190,44 @@ class GAN:
         Raises `checkpoint.CheckpointError` where it was made with other settings or from other images, `ValueError`
         where with a setting that is gone. Settings of reporting and computing, and the number of epochs, may differ.
         """
-        state = _load_gan(path, self.device)
-        other = Config.from_dict(state["config"])
-        changed = {k: v for k, v in other.differences(self.config).items() if k not in REPORTING | COMPUTING}
-        if changed:
-            listed = ", ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())
-            advice = "set it back, or give the run another name"
-            raise checkpoint.CheckpointError(f"{path} is of another Config: {listed}; {advice}")
-        if images is not None and state["images"] not in ("", images.fingerprint):
-            advice = "bring them back, or give the run another name"
-            raise checkpoint.CheckpointError(f"{path} was trained on other images than {images.source} holds; {advice}")
+        state = folders.read_own(path, self.config, images, self.device)
         self.load_state_dict(state["gan"])
         set_random_states(state["random"])
         return self
 
+    def save_pretrained(self, folder: str | Path, dtype: str = "float32", card: str = "") -> Path:
+        """Write the generator that `sample` draws with into a folder, as the Hugging Face Hub lays models out.
+
+        dtype: "float32", or "float16" for half the size. card: the README.md; by default its Config, in words. Raises
+        `OSError` where the folder holds anything but an earlier generator, which is replaced. Returns the folder.
+        """
+        card = card or model_card(self.config, self.step, Path(folder).name)
+        return folders.write(folder, self.sampler(), self.config, self.step, dtype, card)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path | None = None, device: str = "auto") -> Self:
+        """The GAN of the package (None), of a run, a checkpoint, a pretrained folder, or "owner/name" on the Hub.
+
+        Raises what `load` raises, and `RuntimeError` where the Hub can't be asked.
+        """
+        return cls.load(folders.find(source), device)
+
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> Self:
-        """The GAN of a checkpoint, on any device, to draw images with; global random states stay as they are."""
-        state = _load_gan(path, "cpu")
-        settings = {name: value for name, value in modernise(state["config"]).items() if name not in RETIRED}
-        gan = cls(Config.from_dict(settings | {"device": device}))
-        gan.load_state_dict(state["gan"])
-        if gan.averaged:
-            gan.fit_statistics()  # so that `averaged` draws as `sample` does, from an older checkpoint too
+        """The GAN of a checkpoint, or of a run's folder, on any device, to draw images with.
+
+        Of a pretrained folder too: such a GAN has a D that knows nothing, and can't go on as that run; `start_from`
+        begins a new one with its generator. Global random states stay as they are.
+        """
+        state = folders.read(path)
+        config = Config.from_dict(folders.known_settings(state["config"]) | {"device": device})
+        gan = cls(config.replace(start_from=""))  # whatever it began with, it has learnt more
+        gan.config = config
+        if "discriminator" in state["gan"]:
+            gan.load_state_dict(state["gan"])
+            if gan.averaged:
+                gan.fit_statistics()  # so that `averaged` draws as `sample` does, from an older checkpoint too
+        else:
+            gan.step = state["gan"]["step"]
+            put_back({"generator": gan.generator}, state["gan"])  # its statistics are of these weights
         return gan
-
-
-def _load_gan(path: str | Path, device: str | torch.device) -> dict[str, Any]:
-    """What `GAN.save` wrote; `checkpoint.CheckpointError` for a checkpoint of anything else."""
-    state = checkpoint.load(path, device)
-    if not isinstance(state, dict) or not {"config", "gan", "random", "images"} <= state.keys():
-        advice = "plain weights go into gan.generator.load_state_dict(), without a 'module.' before their names"
-        raise checkpoint.CheckpointError(f"{path} is not a checkpoint of GAN.save; {advice}")
-    return state

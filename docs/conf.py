@@ -5,6 +5,8 @@ here, on GitHub and in JupyterLab.
 """
 
 import os
+import shutil
+import sys
 from html import escape
 from pathlib import Path
 
@@ -12,14 +14,20 @@ import ziamath
 from docutils import nodes
 from sphinx.addnodes import download_reference
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.transforms import SphinxTransform
 from sphinx.util.logging import getLogger
+
+sys.path.append(str(Path(__file__).parent))
+from play.page import build_page
 
 #: Where the repository's files are read, such as https://github.com/OWNER/NAME/blob/main. GitHub's workflows tell it;
 #: where it is unknown, a link to a file that is not a page is plain text.
 REPOSITORY = os.environ.get("REPOSITORY", "")
 if not REPOSITORY and "GITHUB_REPOSITORY" in os.environ:
     REPOSITORY = "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/blob/{GITHUB_SHA}".format_map(os.environ)
+
+PLAY = Path("docs/play/index.html")
 
 project = html_title = "DCGAN, from noise to faces"
 language = "en"
@@ -61,7 +69,10 @@ def formula(self, node: nodes.math | nodes.math_block) -> None:
 
 
 class RepositoryLinks(SphinxTransform):
-    """A link to a file that is not a page leads to the repository; Sphinx would copy the file into the site."""
+    """A link to a file that is not a page leads to the repository; Sphinx would copy the file into the site.
+
+    The page that draws faces is built on its own, and is part of the site.
+    """
 
     default_priority = 400
 
@@ -69,9 +80,22 @@ class RepositoryLinks(SphinxTransform):
         here = Path(self.env.doc2path(self.env.docname)).parent
         for link in list(self.document.findall(download_reference)):
             file = Path(os.path.normpath(here / link["reftarget"])).relative_to(self.env.srcdir)
-            name = nodes.literal(text=link.astext())
-            address = f"{REPOSITORY}/{file.as_posix()}"
-            link.replace_self(nodes.reference("", "", name, refuri=address) if REPOSITORY else name)
+            if file == PLAY:
+                name, address = nodes.Text(link.astext()), link["reftarget"] if self.config.has_play else ""
+            else:
+                name, address = nodes.literal(text=link.astext()), REPOSITORY and f"{REPOSITORY}/{file.as_posix()}"
+            link.replace_self(nodes.reference("", "", name, refuri=address) if address else name)
+
+
+def add_play(app: Sphinx, config: Config) -> None:
+    """Build the page that draws faces into the site, or say in a line why it is left out."""
+    folder = Path(app.outdir) / PLAY.parent
+    try:
+        build_page(folder, in_site=True)
+        config.has_play = True
+    except (OSError, RuntimeError, ValueError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"left out, the page that draws faces: {error}", file=sys.stderr)
 
 
 def first_page(app: Sphinx, error: Exception | None) -> None:
@@ -85,4 +109,6 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.add_html_math_renderer("svg", (formula, None), (formula, None))
     app.add_transform(RepositoryLinks)
+    app.add_config_value("has_play", False, "env", bool)
+    app.connect("config-inited", add_play)
     app.connect("build-finished", first_page)

@@ -1,5 +1,6 @@
 """The website: it builds without a warning, every link in it leads somewhere, and reading it asks no other host."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -47,6 +48,7 @@ def site(tmp_path_factory):
     environment = os.environ | {"REPOSITORY": REPOSITORY}
     built = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
+    (folder / "said").write_text(built.stderr, encoding="utf-8")
     return folder / "site"
 
 
@@ -60,6 +62,35 @@ def test_every_page_and_notebook_is_there(site):
     for source in [*(PROJECT / "docs").glob("*.md"), *(PROJECT / "notebooks").glob("*.ipynb")]:
         assert (site / source.relative_to(PROJECT)).with_suffix(".html").is_file()
     assert "docs/index.html" in (site / "index.html").read_text()
+
+
+def test_the_page_that_draws_faces_is_whole_and_small_or_left_out_with_a_line(site):
+    page, said = site / "docs/play", (site.parent / "said").read_text(encoding="utf-8")
+    linked = "play/index.html" in (site / "docs/play.html").read_text(encoding="utf-8")
+    if "left out, the page that draws faces: " in said:
+        assert not page.exists()
+        assert not linked
+        pytest.skip(said)
+    assert linked
+    assert sum(path.stat().st_size for path in page.iterdir()) < 20 * 2**20
+    imported = re.findall(r'from "\./([^"]+)"', (page / "play.js").read_text(encoding="utf-8"))
+    fetched = re.findall(r'(?:fetch|new URL)\("([^"]+)"', (page / "play.js").read_text(encoding="utf-8"))
+    assert len(imported) + len(fetched) == 4
+    assert [name for name in imported + fetched if not (page / name).is_file()] == []
+
+
+def test_without_npm_or_with_another_package_the_page_is_refused_in_one_line(tmp_path, monkeypatch):
+    path = PROJECT / "docs/play/page.py"
+    spec = importlib.util.spec_from_file_location("play_page", path)
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"^npm is not installed"):
+        page.runtime(tmp_path / "cache")
+    kept = tmp_path / f"cache/{page.PACKAGE}-{page.VERSION}.tgz"
+    kept.write_bytes(b"something else")
+    with pytest.raises(RuntimeError, match=r"is not the package that was pinned: remove it"):
+        page.runtime(tmp_path / "cache")
 
 
 def test_every_link_leads_to_a_page_a_place_in_it_or_a_file_of_the_repository(pages):

@@ -3,5 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"decoding": ["decode"], "files": ["find_images"], "grid": ["jpeg", "to_grid"]}
+    __name__, submod_attrs={"decoding": ["decode"], "files": ["find_images"], "grid": ["jpeg", "to_bytes", "to_grid"]}
 )

@@ -21,16 +21,19 @@ def to_floats(pixels: Tensor, flip: Tensor | None = None) -> Tensor:
     return pixels.float().div_(127.5).sub_(1)
 
 
+def to_bytes(images: Tensor) -> Tensor:
+    """Images in [-1, 1], of any shape, as the nearest bytes; what is bytes already stays as it is."""
+    return images if images.dtype == torch.uint8 else images.detach().clamp(-1, 1).add(1).mul(127.5).round().byte()
+
+
 def to_grid(images: Tensor, columns: int = 8) -> np.ndarray:
     """Tile images into one picture: (N, C, S, S), float in [-1, 1] or uint8 → (H, W, 3) uint8.
 
     The same value always gives the same brightness: nothing is stretched to the darkest and lightest pixel of a batch,
     which would give each frame of a training its own contrast.
     """
-    if images.dtype == torch.uint8:
-        images = images.float() / 127.5 - 1
-    grid = make_grid(images.detach().cpu().clamp(-1, 1), nrow=columns, padding=2, pad_value=1.0)
-    return ((grid + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    grid = make_grid(to_bytes(images).cpu(), nrow=columns, padding=2, pad_value=255)
+    return grid.permute(1, 2, 0).numpy()
 
 
 def jpeg(picture: np.ndarray | Image.Image, quality: int = 85) -> bytes:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import re
 import secrets
 import time
@@ -12,9 +13,12 @@ from typing import Any
 from dcgan_lib import checkpoint
 from dcgan_lib.config import COMPUTING, REPORTING, Config
 from dcgan_lib.data import ImageSet
+from dcgan_lib.launch.lease import Held, holder_elsewhere, lease
+from dcgan_lib.sharing.starting import check_source
 
 TRAINER = ".lock"  # held by the process that trains
 LAUNCHER = ".launcher.lock"  # held by the process that writes the run's notebook
+SWEEP = ".sweep.lock"  # held by the sweep that has chosen the run
 
 
 class FolderTaken(RuntimeError):
@@ -25,19 +29,31 @@ class FolderTaken(RuntimeError):
 def claim(folder: Path, wait: float = 10, name: str = TRAINER) -> Iterator[None]:
     """Hold a run's folder, so that no other process trains in it; the hold ends with the process, however it ends.
 
-    Waits some seconds, since the kernel of a killed run lives on for a moment. Raises `FolderTaken` after that.
+    On this machine it ends at once, by the kernel's lock; for others that share the folder after `lease.DEAD` seconds
+    at most, by a lease. Waits some seconds, since the kernel of a killed run lives on for a moment. Raises
+    `FolderTaken` after that.
     """
     from filelock import FileLock, Timeout
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / name).acquire(wait)
-    except Timeout:
-        advice = "wait for it, or give the run another name"
-        raise FolderTaken(f"{folder} is being trained by another process: {advice}") from None
-    except OSError as error:
-        raise OSError(f"{folder} can't be a run's folder: {error.strerror or error}; choose another") from error
-    with lock:
+    taken, advice = f"{folder} is being trained by another process", "wait for it, or give the run another name"
+    until = time.monotonic() + wait
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with contextlib.ExitStack() as both:
+                    both.enter_context(FileLock(folder / name).acquire(max(0, until - time.monotonic())))
+                    both.enter_context(lease(folder / name))
+                    held.push(both.pop_all())
+                break
+            except Timeout:
+                raise FolderTaken(f"{taken}: {advice}") from None
+            except Held as error:
+                if time.monotonic() >= until:
+                    raise FolderTaken(f"{taken}, {error}: {advice}") from None
+                time.sleep(random.uniform(0.2, 1))  # two that came at once don't meet again
+            except OSError as error:
+                raise OSError(f"{folder} can't be a run's folder: {error.strerror or error}; choose another") from error
         yield
 
 
@@ -57,15 +73,18 @@ def run_folder(runs: str | Path, name: str) -> Path:
 
 
 def is_taken(folder: Path, *names: str) -> bool:
-    """Whether another process holds the folder, by one of these names."""
-    try:
-        for name in names:
-            if not (folder / name).exists():  # and a folder that is gone must not come back
-                continue
-            with claim(folder, wait=0, name=name):
-                pass
-    except FolderTaken:
-        return True
+    """Whether another process, of this or another machine, holds the folder, by one of these names, or by any."""
+    from filelock import FileLock, Timeout
+
+    for name in names or (SWEEP, LAUNCHER, TRAINER):
+        if not (folder / name).exists():  # and a folder that is gone must not come back
+            continue
+        try:
+            with contextlib.suppress(FileNotFoundError), FileLock(folder / name).acquire(0):
+                if holder_elsewhere(folder / name):
+                    return True
+        except Timeout:
+            return True
     return False
 
 
@@ -99,9 +118,12 @@ def choose_run(runs: Path, config: Config, label: str) -> str:
 def check_folder(folder: Path, config: Config, images: ImageSet) -> None:
     """`ValueError` where the images don't fill a step, or the folder's run is of others, of other settings, or damaged.
 
-    Settings of reporting and computing may differ, and `epochs` be raised.
+    Settings of reporting and computing may differ, and `epochs` be raised. For a run that has not begun also what
+    `sharing.starting.check_source` raises.
     """
     config.check_count(len(images.rows(config.hold_out)))
+    if not (folder / "checkpoint.pt").exists():
+        check_source(config)
     if not (folder / "config.json").exists():
         return
     from dcgan_lib.records.reading import load_run

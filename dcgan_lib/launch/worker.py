@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from dcgan_lib.launch.folders import LAUNCHER, TRAINER, is_finished, is_taken
+from dcgan_lib.launch.folders import LAUNCHER, SWEEP, TRAINER, FolderTaken, claim, is_finished, is_taken
 from dcgan_lib.launch.gpus import one_gpu
 from dcgan_lib.launch.notebook import TAKEN
 from dcgan_lib.launch.sweep_file import SweepRun
@@ -30,41 +31,61 @@ class Outcome(NamedTuple):
     said: str = ""  # by the launcher of a run that failed: the error, and the notebook's cell
 
 
-def train_in_process(run: SweepRun, folder: Path, steps: int, threads: int, stop: Event) -> Outcome:
-    """Train one run by a launcher in a process of its own, once a GPU is free, and print how it goes.
-
-    What is finished, and what another process trains, is left alone. `steps`: of the whole run, for its bar. `threads`:
-    for computing on the CPU; 0 leaves that to PyTorch. The launcher stops, saving, when `stop` is set, and when this
-    process ends, however it ends.
-    """
-    try:
-        with one_gpu(run.config.device, stop) as environment:
-            if stop.is_set():
-                return Outcome("interrupted" if folder.exists() else "not begun")
-            if is_finished(folder, run.config):
-                outcome = Outcome("finished")
-            elif is_taken(folder, LAUNCHER, TRAINER):
-                outcome = Outcome(ELSEWHERE)
-            else:
-                if threads and "OMP_NUM_THREADS" not in os.environ:
-                    environment["OMP_NUM_THREADS"] = str(threads)
-                saved = (folder / "checkpoint.pt").exists()
-                say(f"{run.name}: {'goes on' if saved else 'tries again' if folder.exists() else 'begins'}")
-                code, said = _launch(run, folder, steps, environment, stop)
-                outcome = Outcome(STATES[code]) if code in STATES else Outcome("failed", said)
-    except Exception as error:  # no process, no lock, no temporary file: the other runs go on
-        outcome = Outcome("failed", f"{type(error).__name__}: {error}")
-    say(f"{run.name}: {outcome.state}" + (f": {outcome.said.splitlines()[0]}" if outcome.said else ""))
-    return outcome
-
-
 def say(message: str) -> None:
     """Print a line above the bars, if there are any, and at once, also into a log."""
     with tqdm.external_write_mode():
         print(message, flush=True)
 
 
-def _launch(run: SweepRun, folder: Path, steps: int, environment: dict[str, str], stop: Event) -> tuple[int, str]:
+def train_in_process(
+    run: SweepRun,
+    folder: Path,
+    steps: int,
+    threads: int,
+    stop: Event,
+    tell: Callable[[str], None] = say,
+    project: Path | None = None,
+) -> Outcome:
+    """Train one run by a launcher in a process of its own, once a GPU is free, and tell how it goes.
+
+    What is finished, and what another process trains, is left alone. `steps`: of the whole run, for its bar. `threads`:
+    for computing on the CPU; 0 leaves that to PyTorch. The launcher stops, saving, when `stop` is set, and when this
+    process ends, however it ends. `project`: the folder that it works in, by default this process's.
+    """
+    try:
+        with one_gpu(run.config.device, stop) as environment:
+            if stop.is_set():
+                return Outcome("interrupted" if folder.exists() else "not begun")
+            begun = folder.exists()
+            with claim(folder, wait=0, name=SWEEP):
+                if is_finished(folder, run.config):  # perhaps by another sweep, a moment ago
+                    outcome = Outcome("finished")
+                elif is_taken(folder, LAUNCHER, TRAINER):
+                    outcome = Outcome(ELSEWHERE)
+                else:
+                    if threads and "OMP_NUM_THREADS" not in os.environ:
+                        environment["OMP_NUM_THREADS"] = str(threads)
+                    saved = (folder / "checkpoint.pt").exists()
+                    tell(f"{run.name}: {'goes on' if saved else 'tries again' if begun else 'begins'}")
+                    code, said = _launch(run, folder, steps, environment, stop, tell, project)
+                    outcome = Outcome(STATES[code]) if code in STATES else Outcome("failed", said)
+    except FolderTaken:
+        outcome = Outcome(ELSEWHERE)
+    except Exception as error:  # no process, no lock, no temporary file: the other runs go on
+        outcome = Outcome("failed", f"{type(error).__name__}: {error}")
+    tell(f"{run.name}: {outcome.state}" + (f": {outcome.said.splitlines()[0]}" if outcome.said else ""))
+    return outcome
+
+
+def _launch(
+    run: SweepRun,
+    folder: Path,
+    steps: int,
+    environment: dict[str, str],
+    stop: Event,
+    tell: Callable[[str], None] = say,
+    project: Path | None = None,
+) -> tuple[int, str]:
     """Run the launcher to its end; returns its exit code and its last words."""
     text = {"encoding": "utf-8", "errors": "replace"}  # what native libraries say may be in any code
     with tempfile.TemporaryDirectory() as temporary, (Path(temporary) / "said").open("w+", **text) as log:
@@ -73,13 +94,14 @@ def _launch(run: SweepRun, folder: Path, steps: int, environment: dict[str, str]
         command = [sys.executable, "-m", "dcgan_lib", "train", str(settings), "--run", folder.name]
         command += ["--runs", str(folder.parent), "--tag", run.tag, "--with-parent"]
         with (
-            tqdm(desc=run.name, total=steps, bar_format=BAR, leave=False, disable=None) as bar,
+            tqdm(desc=run.name, total=steps, bar_format=BAR, leave=False, disable=None if tell is say else True) as bar,
             subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,  # held open: it closes with this process, and the launcher stops
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 env=os.environ | environment,
+                cwd=project,
                 start_new_session=True,  # a terminal's Ctrl-C goes to the sweep alone
             ) as process,
         ):
@@ -92,7 +114,7 @@ def _launch(run: SweepRun, folder: Path, steps: int, environment: dict[str, str]
                         bar.n = record.steps
                         bar.set_postfix({name: f"{record.last(PATHS[name])[1]:.3f}" for name in ("loss_d", "loss_g")})
             if process.poll() is None:
-                say(f"{run.name}: finishes its step and saves")
+                tell(f"{run.name}: finishes its step and saves")
             process.stdin.close()
             code = process.wait()
         log.seek(0)

@@ -1,9 +1,10 @@
 """From a Config to its two networks."""
 
+import torch
 from torch import nn
 
 from dcgan_lib.config import Config
-from dcgan_lib.models.dcgan import Discriminator, Generator
+from dcgan_lib.models.dcgan import Discriminator, Generator, init_weights
 from dcgan_lib.models.minimal import MinimalDiscriminator, MinimalGenerator
 
 
@@ -26,4 +27,15 @@ def make_networks(config: Config) -> tuple[nn.Module, nn.Module]:
     generator = Generator(
         **size, latent_dim=config.latent_dim, width=config.generator_width, upsampling=config.upsampling
     )
+    return generator, discriminator
+
+
+def draw_networks(config: Config, draw: torch.Generator) -> tuple[nn.Module, nn.Module]:
+    """Both networks with their first weights, DCGAN's from `draw`; the global random state stays as it is."""
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws weights of its own first, from the global source
+        torch.default_generator.manual_seed(config.seed)  # spectral norm keeps a drawn vector
+        generator, discriminator = make_networks(config)
+    if config.architecture == "dcgan":
+        init_weights(generator, draw)
+        init_weights(discriminator, draw, he=config.discriminator_norm == "none")
     return generator, discriminator

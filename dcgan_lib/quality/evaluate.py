@@ -15,9 +15,10 @@ from torch.utils.data import Subset
 from dcgan_lib import checkpoint
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.gan import GAN
-from dcgan_lib.images.grid import to_floats
+from dcgan_lib.images.grid import to_bytes, to_floats
 from dcgan_lib.quality import metrics
 from dcgan_lib.quality.attribute_classifier import AttributeClassifier, load_classifier
+from dcgan_lib.sharing.folder import is_pretrained
 
 COUNT = 2000  # images on either side; distances depend on it
 MOST_TRAINING = 20_000  # training images among which the nearest is looked for
@@ -156,7 +157,7 @@ def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
     if fewest < FEWEST_FOR_FID:
         advice = f"compare it only with others of as many, or take {FEWEST_FOR_FID:,} a side"
         warnings.warn(f"FID of {fewest:,} images comes out too high; {advice}", stacklevel=2)
-    inputs = {name: Subset(_as_bytes(x), range(len(x))) for name, x in (("input1", fake), ("input2", real))}
+    inputs = {name: Subset(to_bytes(x), range(len(x))) for name, x in (("input1", fake), ("input2", real))}
     options = {"kid_subset_size": min(1000, fewest), "cuda": torch.cuda.is_available(), "verbose": False}
     try:
         found = torch_fidelity.calculate_metrics(**inputs, fid=True, kid=True, **options)
@@ -164,10 +165,6 @@ def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
         advice = "connect once, or put pt_inception-2015-12-05-6726825d.pth into torch's hub folder, checkpoints/"
         raise RuntimeError(f"Inception's weights cannot be downloaded ({error}): {advice}") from error
     return {"fid": found["frechet_inception_distance"], "kid": 1000 * found["kernel_inception_distance_mean"]}
-
-
-def _as_bytes(images: Tensor) -> Tensor:
-    return images if images.dtype == torch.uint8 else images.add(1).mul(127.5).round().clamp(0, 255).byte()
 
 
 def _pixels(images: ImageSet, rows: np.ndarray) -> Tensor:
@@ -184,7 +181,7 @@ def scores_table(scores: dict[str, float], floor: dict[str, float]) -> str:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint")
+    parser.add_argument("run", type=Path, help="a run's folder, a checkpoint, or a pretrained folder")
     parser.add_argument("--data", help="the images to compare with, where they are no longer where the run had them")
     parser.add_argument("--count", type=int, default=COUNT, help=f"images on either side (default: {COUNT})")
     parser.add_argument("--cache", default="data/cache", help="folder of prepared images")
@@ -194,12 +191,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(given: Namespace) -> int:
     """Measure a run's newest checkpoint, or any other, and print a table."""
     began = time.perf_counter()
-    gan = GAN.load(given.run / "checkpoint.pt" if given.run.is_dir() else given.run)
+    gan = GAN.load(given.run)
     config = gan.config
     source = given.data or config.data
     images = prepare(source, config.image_size, config.channels, config.max_images, cache=given.cache)
     evaluator = Evaluator(images, config.hold_out, given.count, load_classifier(images, given.cache))
-    scores, floor = evaluator(gan), evaluator.floor()
+    scores, floor = evaluator(gan, overfitting=not is_pretrained(given.run)), evaluator.floor()
     if given.fid:
         scores |= fid_and_kid(evaluator.sample(gan), evaluator.real)
     against = "held-out images" if config.hold_out else "training images (hold_out is off)"

@@ -1,4 +1,4 @@
-"""`dcgan export`: runs' points, settings and grids as event files for TensorBoard, or as tables."""
+"""`dcgan export`: runs' points, settings and grids as event files for TensorBoard, as tables, or for other trackers."""
 
 import math
 import re
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dcgan_lib import checkpoint
+from dcgan_lib.records.parquet import export_parquet
 from dcgan_lib.records.reading import RunRecord, find_runs
 from dcgan_lib.records.table import differing, number_series, run_labels, runs_table, steps_per_epoch
 
@@ -92,10 +93,19 @@ def _folder_names(labels: Sequence[str]) -> list[str]:
     return [f"{name}-{i}" if names.count(name) > 1 else name for i, name in enumerate(names, 1)]
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+#: What runs can be exported to: by which function, and what to do with it then.
+EXPORTS = {
+    "tensorboard": (export_tensorboard, "to look at them: tensorboard --logdir {}"),
+    "csv": (export_csv, ""),
+    "parquet": (export_parquet, "neptune-exporter takes them on: docs/records.md"),
+}
+
+
+def add_arguments(parser: ArgumentParser, others: Sequence[str] = ()) -> None:
+    """The command line of `dcgan export`; `others` are what more than records can be exported to."""
     parser.add_argument("runs", nargs="*", type=Path, default=[Path("runs")], help="runs, or folders of them")
-    parser.add_argument("--to", choices=("tensorboard", "csv"), required=True)
-    parser.add_argument("--into", type=Path, metavar="FOLDER", help="default: exports/ beside the runs")
+    parser.add_argument("--to", choices=(*EXPORTS, *others), required=True)
+    parser.add_argument("--into", type=Path, metavar="PATH", help="where to (default: in exports/, beside the runs)")
 
 
 def main(given: Namespace) -> int:
@@ -103,7 +113,8 @@ def main(given: Namespace) -> int:
     records = {(r.folder.resolve(), r.run_id): r for folder in given.runs for r in find_runs(folder)}
     home = next(iter(records))[0].parent
     folder = given.into or home / "exports" / given.to
-    (export_csv if given.to == "csv" else export_tensorboard)(list(records.values()), folder)
-    look = "" if given.to == "csv" else f"; to look at them: tensorboard --logdir {folder}"
+    export, look = EXPORTS[given.to]
+    export(list(records.values()), folder)
+    look = look and f"; {look.format(folder)}"
     print(f"{len(records)} run{'s' * (len(records) > 1)} written to {folder}{look}")
     return 0

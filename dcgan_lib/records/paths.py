@@ -5,6 +5,7 @@ SETTINGS = "config/hyperparameters/"  # the fields below it are what a run was m
 DATASET = "config/dataset/"
 STATE = "training/state"
 DIVERGED = "training/diverged_at"  # the first step with a value that is not finite
+STARTED = "training/started_from/"  # the run whose weights this one began with: its name, its step, which networks
 RESUMED = "training/resumed_at"  # the step from which a process goes on
 METRICS = "metrics/"  # below it, what an `Evaluator` measured
 FIXED_NOISE = "images/fixed_noise"

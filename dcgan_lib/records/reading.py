@@ -214,6 +214,11 @@ class RunRecord:
                 pictures.append((step, self.image(path, step)))
         return pictures
 
+    @property
+    def file_names(self) -> list[str]:
+        """Paths of the uploaded files of which the record has the content."""
+        return sorted(self._replay.files)
+
     def file(self, path: str) -> Path:
         """Where an uploaded file's content lies; `KeyError` where none was uploaded, or none can be read."""
         self._check("file", path, self._replay.files)

@@ -20,7 +20,18 @@ from dcgan_lib import checkpoint
 from dcgan_lib.config import Config
 from dcgan_lib.records.environment import describe
 from dcgan_lib.records.log_files import NUMBER
-from dcgan_lib.records.paths import DATASET, DIVERGED, FIXED_NOISE, METRICS, PATHS, RECORD, RESUMED, SETTINGS, STATE
+from dcgan_lib.records.paths import (
+    DATASET,
+    DIVERGED,
+    FIXED_NOISE,
+    METRICS,
+    PATHS,
+    RECORD,
+    RESUMED,
+    SETTINGS,
+    STARTED,
+    STATE,
+)
 
 if TYPE_CHECKING:
     import neptune
@@ -94,6 +105,8 @@ def open_run(
             # The text itself: an upload by path would store the path alone.
             text = neptune.types.File.from_content(str(network), extension="txt")
             run[f"io_files/artifacts/{name}_arch"].upload(text)
+        if gan.start.source and gan.step == 0:
+            run[STARTED] = gan.start.source
         if gan.step > (recorded := _recorded(folder) if gan.step and has_record else 0):
             told = f"its record ends at step {recorded:,}: the run will be incomplete"
             warnings.warn(f"{folder} goes on after step {gan.step:,}, but {told}", stacklevel=2)

@@ -12,5 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "health": ["plot_health"],
         "comparison": ["curve", "extremes", "grids_side_by_side", "overlay"],
         "comparer": ["RunComparer"],
+        "explorer": ["LatentExplorer"],
     },
 )
