@@ -16,13 +16,13 @@ from dcgan_lib.compute.states import put_back
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.images.augment import augment
-from dcgan_lib.models.averaging import measure_statistics, move_towards
+from dcgan_lib.models.averaging import matched, measure_statistics, move_towards
 from dcgan_lib.models.build import draw_networks
 from dcgan_lib.sharing import folder as folders
 from dcgan_lib.sharing.card import model_card
 from dcgan_lib.sharing.starting import Start
 
-MEASURED = 256  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
+MEASURED = 512  # noise vectors that BatchNorm's statistics of the averaged generator are measured on
 
 
 class GAN:
@@ -139,9 +139,9 @@ class GAN:
         move_towards(self.averaged, self.generator, images, self.config.average_half_life, seen)
 
     def fit_statistics(self) -> None:
-        """Measure BatchNorm's statistics of the averaged generator again, on `MEASURED` noise vectors of its own."""
-        with self._autocast():
-            measure_statistics(self.averaged, self.noise(MEASURED, torch.Generator(self.device).manual_seed(0)))
+        """Measure BatchNorm's statistics of the averaged generator again, on `MEASURED` noise vectors."""
+        z = matched(self.noise(MEASURED, torch.Generator().manual_seed(0)))  # the same on every device
+        measure_statistics(self.averaged, z.to(self.device))  # in float32, as `sample` draws
         self.measured_at = self.step
 
     def is_finite(self) -> bool:

@@ -18,6 +18,20 @@ def move_towards(averaged: nn.Module, current: nn.Module, images: int, half_life
     torch._foreach_lerp_(ours, theirs, 1 - 0.5 ** (images / half_life))
 
 
+def matched(z: Tensor) -> Tensor:
+    """Noise (N, latent_dim), turned and scaled so that its numbers have mean 0, one variance, and no correlation.
+
+    Exactly so, as those of infinitely many have: what G's first layer makes of it has then the right mean and variance.
+    Where there are less than twice as many z as numbers in one, the mean alone is mended.
+    """
+    kind, z = z.dtype, z.double()
+    z = z - z.mean(0)
+    if len(z) > 2 * z.shape[1]:
+        lower = torch.linalg.cholesky(z.T @ z / len(z))
+        z = torch.linalg.solve_triangular(lower, z.T, upper=False).T * z.square().mean().sqrt()
+    return z.to(kind)
+
+
 @torch.no_grad()
 def measure_statistics(network: nn.Module, z: Tensor) -> None:
     """Measure BatchNorm's statistics anew, on what the network makes of noise (N, latent_dim); it stays in train mode.
