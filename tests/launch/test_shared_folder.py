@@ -40,7 +40,7 @@ def elsewhere(monkeypatch):
     return move
 
 
-def train(run, folder, steps, environment, stop):
+def train(run, folder, steps, environment, stop, *told):
     """A stand-in for a launcher's process: it notes each step, goes on from the last one, and marks its end."""
     with claim(folder, name=LAUNCHER), claim(folder):
         done = len((folder / "steps").read_text().splitlines()) if (folder / "steps").exists() else 0
