@@ -66,13 +66,13 @@ notebook-test: build/test
 browser-test: browser
 	$(BIN)/python -m pytest tests/browser
 
-# What needs more packages than the course has: a Ray and a Dask cluster of this machine, and MLflow, to which
-# neptune-exporter takes a record where CI has cloned it.
+# What needs more packages than the course has: a Ray and a Dask cluster of this machine, Optuna, and MLflow, to
+# which neptune-exporter takes a record where CI has cloned it.
 cluster-test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-cluster.txt 'mlflow-skinny>=3.17' \
 	  sqlalchemy alembic
 	OMP_NUM_THREADS=1 PYTHONPATH=build/neptune-exporter/src $(BIN)/python -m pytest tests/launch/test_cluster.py \
-	  tests/records/test_parquet.py
+	  tests/launch/test_search.py tests/records/test_parquet.py
 
 fuzz: $(VENV)/.installed-dev
 	DCGAN_FUZZ=$(or $(COUNT),10000) $(PYTEST) tests/faults --durations=0 --dist=load

@@ -16,9 +16,10 @@ def _asked(number: int) -> bool:
 
 @contextlib.contextmanager
 def stop_requests(stop: threading.Event) -> Iterator[None]:
-    """Have SIGINT, SIGTERM and SIGHUP set `stop`; a second one does what it would have done without this.
+    """Have SIGINT, SIGTERM and SIGHUP set `stop`; the same one again does what it would have done without this.
 
-    A step that is broken off has updated D and not G: nothing that could be saved, or resumed exactly.
+    A step that is broken off has updated D and not G: nothing that could be saved, or resumed exactly. Two different
+    ones are one request: Slurm sends SIGTERM to every process of a job, and the launcher then interrupts its kernel.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread only
@@ -33,7 +34,7 @@ def stop_requests(stop: threading.Event) -> Iterator[None]:
 
     def request(number: int, frame: Any) -> None:
         stop.set()
-        put_back()
+        signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, request)

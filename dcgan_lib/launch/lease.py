@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import secrets
 import signal
 import threading
@@ -82,15 +83,18 @@ def machine() -> str:
 
 
 def _leases(lock: Path) -> list[Path]:
-    return sorted(lock.parent.glob(f"{lock.name}.*"))
+    named = re.compile(re.escape(lock.name) + r"\.[0-9a-f]{12}")  # and not what filelock may put beside a lock
+    return sorted(path for path in lock.parent.iterdir() if named.fullmatch(path.name))
 
 
 def _alive(lock: Path, leases: list[Path]) -> str:
     """Who holds one of these leases. One of this machine counts for nothing: its holder would have the lock."""
     for each in leases:
+        about = {"machine": "", "who": "a process elsewhere"}
         with contextlib.suppress(FileNotFoundError):  # given back meanwhile
-            content, silent = each.read_text(), silence(each, lock)
-            about = json.loads(content) if content else {"machine": "", "who": "a process elsewhere"}  # half written
+            with contextlib.suppress(ValueError):  # half written
+                about = json.loads(each.read_text())
+            silent = silence(each, lock)
             if about["machine"] != machine() and silent < DEAD:
                 return f"{about['who']}, last heard of {max(0, silent):.0f} s ago; after {DEAD:.0f} s it counts as dead"
     return ""

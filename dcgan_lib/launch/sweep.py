@@ -17,7 +17,7 @@ from dcgan_lib.launch.cluster import BACKENDS, connect, train_on_cluster
 from dcgan_lib.launch.folders import check_folder, is_finished, is_taken
 from dcgan_lib.launch.gpus import check_device, default_jobs
 from dcgan_lib.launch.notebook import add_run_options, find_notebook, overrides, warn_in_one_line
-from dcgan_lib.launch.sweep_file import SweepRun, read_sweep
+from dcgan_lib.launch.sweep_file import SweepRun, is_search, read_search, read_sweep
 from dcgan_lib.launch.worker import ELSEWHERE, Outcome, say, train_in_process
 from dcgan_lib.records.reading import RECORD, load_run
 from dcgan_lib.records.table import runs_as_text
@@ -117,6 +117,8 @@ def main(given: argparse.Namespace) -> int:
     if given.address and not given.backend:
         raise ValueError(f"--address is {given.address}: say of what, --backend ray or dask")
     try:
+        if is_search(given.sweep):
+            return _search(given)
         sweep = read_sweep(given.sweep, **overrides(given.set))
         outcomes = run_sweep(sweep, given.runs, given.jobs, given.backend, given.address)
     except KeyboardInterrupt as stopped:
@@ -127,6 +129,16 @@ def main(given: argparse.Namespace) -> int:
         say("the same command tries again what is not finished")
     say(f'compare: notebooks/05_compare_runs.ipynb with sweep = "{given.sweep.as_posix()}", runs = "{given.runs}"')
     return 0 if finished else 1
+
+
+def _search(given: argparse.Namespace) -> int:
+    """Train the runs of a search; 0 where at least one has a score."""
+    from dcgan_lib.launch.search import run_search
+
+    if given.backend:
+        raise ValueError("a search trains here: start the same command on several machines, and they share the search")
+    study = run_search(read_search(given.sweep, **overrides(given.set)), given.runs, given.jobs)
+    return 0 if any(trial.value is not None for trial in study.trials) else 1
 
 
 def _prepare(sweep: list[SweepRun], folders: dict[str, Path], here: bool = True) -> dict[str, int]:

@@ -16,7 +16,24 @@ WORDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "settings": (dict, "write settings on lines below it, as in `epochs: 5`"),
     "grid": (dict, "write lists of values on lines below it, as in `epochs: [5, 10]`"),
     "runs": ((list, dict), "write runs on lines below it, as in `- {epochs: 5}`, or `short: {epochs: 5}` with a name"),
+    "search": (dict, "write trials, space and score on lines below it: docs/batches.md"),
 }
+
+
+SCORES = ("swd", "frechet", "kernel", "attribute_error")  # of an `Evaluator`: the lower, the better
+SEARCH = ("trials", "space", "score")  # the words below `search:`
+ENDS = ("low", "high")
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for the settings with the lowest score."""
+
+    name: str  # each run's is `<name>-<number>`
+    base: Config
+    space: dict[str, Any]  # setting: a list of values, or {"low": …, "high": …} with "log" or "step"
+    trials: int  # runs in all
+    score: str  # one of `SCORES`
 
 
 @dataclass(frozen=True)
@@ -42,17 +59,9 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
     Raises `ValueError` with a line for everything that is wrong, and `OSError` where a file can't be read.
     """
     path = Path(path)
-    sheet = read_yaml(path)
-    problems = _misused(sheet)
-    _refuse(problems, path)
-    base = Config()
-    try:
-        base = Config.from_file(path.parent / sheet["base"]) if "base" in sheet else base
-    except (OSError, TypeError, ValueError) as error:
-        problems.append(f"base: {error}")
-    base = _changed(base, sheet.get("settings", {}), "settings", problems)
-    base = _changed(base, overrides, "--set", problems)
-
+    sheet, base, problems = _read(path, overrides)
+    if "search" in sheet:
+        _refuse([*problems, "has `search:`: its runs are not known before they are trained"], path)
     grid = sheet.get("grid", {})
     changes = _by_label(
         sheet.get("runs") or [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
@@ -83,6 +92,56 @@ def read_sweep(path: str | Path, /, **overrides: Any) -> list[SweepRun]:
     return runs
 
 
+def is_search(path: str | Path) -> bool:
+    """Whether the file has `search:`, so that its runs are not known before they are trained."""
+    sheet = read_yaml(path)
+    return isinstance(sheet, dict) and "search" in sheet
+
+
+def read_search(path: str | Path, /, **overrides: Any) -> Search:
+    """The search that a YAML file describes: `base:` and `settings:` as in a sweep's, and `search:`.
+
+    Below `search:` stand `trials:`, how many runs; `space:`, a mapping of settings to a list of values, or to
+    `{low: …, high: …}` with `log: true` or `step: …` where wanted; and `score:`, one of `SCORES`, "swd" by default.
+    Raises what `read_sweep` raises.
+    """
+    path = Path(path)
+    sheet, base, problems = _read(path, overrides)
+    about = sheet["search"]
+    space, trials, score = about.get("space"), about.get("trials"), about.get("score", SCORES[0])
+    problems += [f"search: unknown word {w!r}{did_you_mean(w, SEARCH)}" for w in about if w not in SEARCH]
+    if not (isinstance(trials, int) and trials > 0):
+        problems.append(f"search: trials is {trials!r}: give a number of runs, as in `trials: 20`")
+    if score not in SCORES:
+        problems.append(f"search: score is {score!r}: choose one of {', '.join(SCORES)}")
+    if not (isinstance(space, dict) and space):
+        problems.append(f"search: space is {space!r}: write settings on lines below it, as in `beta1: [0.0, 0.5]`")
+        space = {}
+    for name, values in space.items():
+        problems += [f"search: {name} {wrong}" for wrong in [_no_range(values)] if wrong]
+        ends = values if isinstance(values, list) else [values.get(end) for end in ENDS] if _is_range(values) else []
+        for value in ends:
+            _changed(base, {name: value}, "search", problems)
+    if not (problems or base.evaluate_every):
+        problems.append("search: nothing is measured: write a line below `settings:`, as in `evaluate_every: 200`")
+    _refuse(problems, path)
+    return Search(as_word(path.stem), base, space, trials, score)
+
+
+def _read(path: Path, overrides: dict[str, Any]) -> tuple[dict[str, Any], Config, list[str]]:
+    """The file's mapping, the Config that all its runs share, and what is wrong with that."""
+    sheet = read_yaml(path)
+    problems = _misused(sheet)
+    _refuse(problems, path)
+    base = Config()
+    try:
+        base = Config.from_file(path.parent / sheet["base"]) if "base" in sheet else base
+    except (OSError, TypeError, ValueError) as error:
+        problems.append(f"base: {error}")
+    base = _changed(base, sheet.get("settings", {}), "settings", problems)
+    return sheet, _changed(base, overrides, "--set", problems), problems
+
+
 def _misused(sheet: Any) -> list[str]:
     """What is wrong with the file's own words, before any setting is looked at."""
     if not (isinstance(sheet, dict) and sheet):
@@ -103,9 +162,10 @@ def _misused(sheet: Any) -> list[str]:
             told = "give settings, as in {epochs: 5}"
             runs = _by_label(value).items()
             problems += [f"runs: {label} is {run!r}: {told}" for label, run in runs if not isinstance(run, dict)]
-    if "grid" in sheet and "runs" in sheet:
-        problems.append("has `grid:` and `runs:`: delete one")
-    elif not problems and not ("grid" in sheet or "runs" in sheet):
+    kinds = [word for word in ("grid", "runs", "search") if word in sheet]
+    if len(kinds) > 1:
+        problems.append(f"has {' and '.join(f'`{word}:`' for word in kinds)}: delete one")
+    elif not problems and not kinds:
         problems.append("has neither `grid:` nor `runs:`: write one, as configs/sweeps/epochs.yaml does")
     return problems
 
@@ -116,6 +176,23 @@ def _no_values(values: Any) -> str:
         return f"is {'an empty list' if values == [] else repr(values)}: give a list of values, as in [1, 2]"
     twice = [value for value in values if values.count(value) > 1]
     return f"has {twice[0]!r} twice: leave one out" if twice else ""
+
+
+def _is_range(values: Any) -> bool:
+    return isinstance(values, dict) and values.keys() >= set(ENDS)
+
+
+def _no_range(values: Any) -> str:
+    """Why this can't stand below `space:`; nothing for a list of different values, or a range of numbers."""
+    if not isinstance(values, dict):
+        return _no_values(values)
+    numbers = [value for name, value in values.items() if name != "log"]
+    plain = all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers)
+    if not (_is_range(values) and values.keys() <= {*ENDS, "log", "step"} and plain and values["low"] < values["high"]):
+        return f"is {values}: give a list of values, or a range, as in {{low: 0.0001, high: 0.001, log: true}}"
+    if values.get("log") and ("step" in values or values["low"] <= 0):
+        return f"is {values}: on a logarithmic scale a range begins above 0, and has no step"
+    return ""
 
 
 def _by_label(runs: list[Any] | dict[Any, Any]) -> dict[Any, Any]:

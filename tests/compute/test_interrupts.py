@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -20,3 +21,15 @@ def test_a_signal_that_comes_while_the_run_saves_does_no_harm(terminal):
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stops by signals")
+def test_two_kinds_of_signal_are_one_request_and_the_same_again_is_insistence():
+    before, stop = signal.getsignal(signal.SIGTERM), threading.Event()
+    with interrupts.stop_requests(stop):
+        for number in (signal.SIGTERM, signal.SIGINT):  # of Slurm to all processes, and of the launcher to its kernel
+            os.kill(os.getpid(), number)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before

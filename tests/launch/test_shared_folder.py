@@ -40,7 +40,7 @@ def elsewhere(monkeypatch):
     return move
 
 
-def train(run, folder, steps, environment, stop):
+def train(run, folder, steps, environment, stop, *told):
     """A stand-in for a launcher's process: it notes each step, goes on from the last one, and marks its end."""
     with claim(folder, name=LAUNCHER), claim(folder):
         done = len((folder / "steps").read_text().splitlines()) if (folder / "steps").exists() else 0
@@ -134,18 +134,18 @@ def test_a_folder_that_another_machine_holds_is_taken_until_that_is_silent(tmp_p
 
 def test_what_a_killed_process_of_this_machine_has_left_holds_nothing(tmp_path):
     (tmp_path / ".lock").touch()
-    (tmp_path / ".lock.1a2b").write_text(json.dumps({"machine": lease.machine(), "who": "process 1 on here"}))
+    (tmp_path / ".lock.0123456789ab").write_text(json.dumps({"machine": lease.machine(), "who": "process 1 on here"}))
     assert not is_taken(tmp_path)
     with claim(tmp_path, wait=0):
-        assert not (tmp_path / ".lock.1a2b").exists()
+        assert not (tmp_path / ".lock.0123456789ab").exists()
 
 
 def test_of_two_that_come_at_once_at_most_one_holds(tmp_path, elsewhere):
     """One that has written its file, and not looked yet, is seen by the other, which leaves."""
-    (tmp_path / ".lock.1a2b").touch()  # its content is not there yet
+    (tmp_path / ".lock.0123456789ab").touch()  # its content is not there yet
     with pytest.raises(FolderTaken, match="a process elsewhere"):
         claim(tmp_path, wait=0).__enter__()
-    assert [path.name for path in tmp_path.glob(".lock.*")] == [".lock.1a2b"]
+    assert [path.name for path in tmp_path.glob(".lock.*")] == [".lock.0123456789ab"]
 
 
 def test_a_holder_that_was_taken_for_dead_is_interrupted(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dcgan_lib.config import Config
-from dcgan_lib.launch.sweep_file import read_sweep
+from dcgan_lib.launch.sweep_file import Search, is_search, read_search, read_sweep
 
 SWEEPS = Path(__file__).parents[2] / "configs/sweeps"
 
@@ -71,7 +71,7 @@ def test_the_sweeps_that_ship_can_be_planned(path):
     ("content", "messages"),
     [
         ({"grdi": {"seed": [1]}}, ["unknown word 'grdi': did you mean 'grid'?"]),
-        ({"zzz": 1, "runs": [{}]}, ["unknown word 'zzz'; known are base, settings, grid, runs"]),
+        ({"zzz": 1, "runs": [{}]}, ["unknown word 'zzz'; known are base, settings, grid, runs, search"]),
         ({"epochs": 5, "seed": 1}, ["is a file of settings: train it with dcgan train, or name it as"]),
         ({"epochs": 5, "runs": [{}]}, ["epochs: write it below `settings:`, or as a list below `grid:`"]),
         ({"settings": {"seed": 1}}, ["has neither `grid:` nor `runs:`: write one"]),
@@ -106,6 +106,7 @@ def test_the_sweeps_that_ship_can_be_planned(path):
         ),
         ("grid: {seed: [1]}\ngrid: {seed: [2]}", [", line 2, column 1: 'grid' is written twice"]),
         ("just words", [" holds no sweep: "]),
+        ({"search": {"trials": 1}}, ["has `search:`: its runs are not known before they are trained"]),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told_all_at_once_with_its_name(write, content, messages):
@@ -154,3 +155,57 @@ def test_a_run_may_take_another_recipe_and_is_named_by_it(tmp_path):
         "s-recipe=minimal",
         "s-recipe=modern-batch_size=32",
     ]
+
+
+def test_a_search_is_a_space_of_settings_and_a_number_of_runs(write):
+    space = {"learning_rate_g": {"low": 1e-5, "high": 1e-3, "log": True}, "generator_width": [8, 16]}
+    path = write({"settings": {"evaluate_every": 10}, "search": {"trials": 3, "space": space}}, "my search")
+    assert is_search(path)
+    assert not is_search(write({"grid": {"seed": [1]}}))
+    assert not is_search(write("just words"))
+    assert read_search(path, seed=5) == Search("my-search", Config(evaluate_every=10, seed=5), space, 3, "swd")
+
+
+@pytest.mark.parametrize(
+    ("search", "messages"),
+    [
+        ({"trials": 0, "space": {"beta1": [0.0, 0.5]}}, ["trials is 0: give a number of runs, as in `trials: 20`"]),
+        ({"trials": 2}, ["space is None: write settings on lines below it, as in `beta1: [0.0, 0.5]`"]),
+        (
+            {"trials": 2, "score": "fid", "spaec": {}, "space": {"beta1": [0.0]}},
+            ["unknown word 'spaec': did you mean 'space'?", "score is 'fid': choose one of swd, frechet, kernel"],
+        ),
+        (
+            {
+                "trials": 2,
+                "space": {
+                    "beta2": [1, 1],
+                    "batch_size": {"low": 8, "hihg": 64},
+                    "learning_rate_g": {"low": 0, "high": 1, "log": True},
+                    "beta1": {"low": 0.0, "high": 9.0},
+                    "epoch": [1, 2],
+                },
+            },
+            [
+                "beta2 has 1 twice",
+                "batch_size is {'low': 8, 'hihg': 64}: give a list of values, or a range, as in {low: 0.0001, high",
+                "learning_rate_g is {'low': 0, 'high': 1, 'log': True}: on a logarithmic scale a range begins above 0",
+                "beta1 is 9.0",
+                "unknown setting 'epoch': did you mean 'epochs'?",
+            ],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_search_is_told_all_at_once(write, search, messages):
+    path = write({"settings": {"evaluate_every": 10}, "search": search})
+    with pytest.raises(ValueError, match="mine") as error:
+        read_search(path)
+    for message in messages:
+        assert message in str(error.value)
+
+
+def test_a_search_without_measurements_is_refused(write):
+    with pytest.raises(
+        ValueError, match="search: nothing is measured: write a line below `settings:`, as in `evaluate_e"
+    ):
+        read_search(write({"search": {"trials": 2, "space": {"beta1": [0.0, 0.5]}}}))
