@@ -37,7 +37,7 @@ def find(source: str | Path | None = None) -> Path:
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) and not path.parent.exists():
         return _download(name)
     known = "a run's folder, a checkpoint, a folder of save_pretrained, or owner/name on the Hugging Face Hub"
-    raise FileNotFoundError(f"nothing is at {source}: give {known}")
+    raise FileNotFoundError(f"no generator at {source}: give {known}")
 
 
 def is_pretrained(path: str | Path) -> bool:

@@ -157,7 +157,7 @@ def test_what_is_missing_is_told(tiny, tmp_path, monkeypatch):
         from_pretrained(folder)
     monkeypatch.chdir(tmp_path)
     for source in (tmp_path / "no", "faces/no", "no"):  # `faces` is a folder here: "faces/no" is no owner's
-        with pytest.raises(FileNotFoundError, match=f"^nothing is at {source}: give a run's folder"):
+        with pytest.raises(FileNotFoundError, match=f"^no generator at {source}: give a run's folder"):
             from_pretrained(source)
 
 
