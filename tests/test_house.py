@@ -10,7 +10,19 @@ from importlinter.cli import lint_imports
 
 PROJECT = Path(__file__).parents[1]
 LIBRARY = PROJECT / "dcgan_lib"
-WINGS = {"models", "faces", "images", "compute", "records", "quality", "latent", "launch", "sharing", "exercises", "views"}
+WINGS = {
+    "models",
+    "faces",
+    "images",
+    "compute",
+    "records",
+    "quality",
+    "latent",
+    "launch",
+    "sharing",
+    "exercises",
+    "views",
+}
 
 
 def python(code):
