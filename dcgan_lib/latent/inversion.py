@@ -13,8 +13,9 @@ from dcgan_lib.latent.walks import noise_radius, on_sphere
 from dcgan_lib.quality.metrics import as_floats
 
 PROBES = 1024  # random slopes by which is told how strongly G reacts to each direction of z
+NEAR = 0.02  # in units of [-1, 1], 2.5 of 255 steps: the same picture to the eye
 PART = 128  # images that are searched for at once
-MEMORY = 12  # steps that tell L-BFGS of the curvature
+MEMORY = 40  # steps that tell L-BFGS of the curvature
 LONGEST = 2.0  # of its steps; a z is about 10 long
 
 
@@ -35,7 +36,7 @@ class Encoder(nn.Module):
 
 
 @torch.no_grad()
-def train_encoder(gan: GAN, count: int = 5000, seed: int = 0) -> Encoder:
+def train_encoder(gan: GAN, count: int = 4000, seed: int = 0) -> Encoder:
     """An encoder that has learnt to read z from `count` of the GAN's images, by least squares: no steps are needed.
 
     A first guess: it is rough, and drawn towards zero. `invert` puts it on the sphere, and goes on from there.
@@ -60,36 +61,53 @@ class Found(NamedTuple):
     errors: Tensor  # (N,): root-mean-square difference of G(z) and the image, in units of [-1, 1]
 
 
-def invert(gan: GAN, images: Tensor, start: Encoder | Tensor, steps: int = 60, sphere: bool = True) -> Found:
+def invert(
+    gan: GAN, images: Tensor, start: Encoder | Tensor, steps: int = 150, sphere: bool = True, retries: int = 0
+) -> Found:
     """For each image the z whose G(z) comes nearest to it, pixel by pixel, from the encoder's guess or from a z.
 
     images: (N, C, S, S), uint8 or float in [-1, 1]; start: an `Encoder`, or vectors (N, latent_dim). On the `sphere`
     only z as long as noise is are allowed; without it any, and what G never drew is often "found" far outside of the
-    noise. Every image has its own search by L-BFGS, all side by side. `ValueError` for images of another shape.
+    noise. Every image has its own search by L-BFGS, all side by side. `retries`: so often, images that are further away
+    than `NEAR` are searched for again from a random z, since a search can get stuck; what comes nearest is returned.
+    `ValueError` for images of another shape.
     """
     config, network = gan.config, _frozen(gan)
     wanted = (config.channels, config.image_size, config.image_size)
     if tuple(images.shape[1:]) != wanted:
         raise ValueError(f"an image has shape {tuple(images.shape[1:])}: this generator draws {wanted}")
-    radius = noise_radius(config)
-    even = _evened(network, gan)
-    found, errors = [], []
-    for part in range(0, len(images), PART):
-        targets = as_floats(images[part : part + PART]).to(gan.device)
+    radius, even = noise_radius(config), _evened(network, gan)
+    back = torch.linalg.inv(even)
+
+    def drawn(points: Tensor) -> Tensor:
+        z = points @ even
+        return on_sphere(z, radius) if sphere else z
+
+    def search(targets: Tensor, begin: Encoder | Tensor) -> Found:
+        targets = as_floats(targets).to(gan.device)
         with torch.no_grad():
-            guess = start(targets) if isinstance(start, nn.Module) else start[part : part + PART].to(gan.device)
+            guess = begin(targets) if isinstance(begin, nn.Module) else begin.to(gan.device)
 
-        def drawn(points: Tensor) -> Tensor:
-            z = points @ even
-            return on_sphere(z, radius) if sphere else z
-
-        def losses(points: Tensor, targets: Tensor = targets) -> Tensor:
+        def losses(points: Tensor) -> Tensor:
             return (network(drawn(points)) - targets).square().flatten(1).sum(1)
 
-        points, left = _lbfgs(losses, on_sphere(guess, radius) @ torch.linalg.inv(even), steps)
-        found.append(drawn(points).cpu())
-        errors.append((left / targets[0].numel()).sqrt().cpu())
-    return Found(torch.cat(found), torch.cat(errors))
+        points, left = _lbfgs(losses, on_sphere(guess, radius) @ back, steps)
+        return Found(drawn(points).cpu(), (left / targets[0].numel()).sqrt().cpu())
+
+    def search_all(targets: Tensor, begin: Encoder | Tensor) -> Found:
+        parts = [slice(first, first + PART) for first in range(0, len(targets), PART)]
+        found = [search(targets[p], begin if isinstance(begin, nn.Module) else begin[p]) for p in parts]
+        return Found(*(torch.cat(values) for values in zip(*found, strict=True)))
+
+    z, errors = search_all(images, start)
+    random = torch.Generator().manual_seed(0)
+    for _ in range(retries):
+        far = torch.nonzero(errors > NEAR)[:, 0]
+        if len(far):
+            again = search_all(images[far], gan.noise(len(far), random))
+            better = again.errors < errors[far]
+            z[far[better]], errors[far[better]] = again.z[better], again.errors[better]
+    return Found(z, errors)
 
 
 def _frozen(gan: GAN) -> nn.Module:

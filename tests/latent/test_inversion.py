@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dcgan_lib.gan import GAN
-from dcgan_lib.latent.inversion import _lbfgs, invert, train_encoder
+from dcgan_lib.latent.inversion import NEAR, _lbfgs, invert, train_encoder
 from dcgan_lib.latent.walks import noise_radius, on_sphere
 from dcgan_lib.models.averaging import measure_statistics
 
@@ -47,6 +47,16 @@ def test_each_image_has_a_search_of_its_own(gan, known):
     images = gan.sample(known)
     whole, alone = invert(gan, images, known.roll(1, 0), steps=10), invert(gan, images[3:4], known[2:3], steps=10)
     torch.testing.assert_close(whole.z[3:4], alone.z, atol=1e-2, rtol=1e-2)
+
+
+def test_what_got_stuck_is_searched_for_again_and_never_gets_worse(gan, known):
+    images = gan.sample(known)
+    few = {retries: invert(gan, images, -known, steps=25, retries=retries).errors for retries in (0, 6)}
+    near = few[0] <= NEAR
+    assert not near.all()
+    assert (few[6] <= few[0]).all()
+    assert torch.equal(few[6][near], few[0][near])
+    assert (few[6] <= NEAR).sum() > near.sum()
 
 
 def test_what_it_cannot_draw_only_comes_nearer(gan, known):
