@@ -63,7 +63,7 @@ def closed_form_directions(gan: GAN, count: int = 5) -> list[Direction]:
     here with the scale of BatchNorm behind it, which is part of what the layer does. Their signs mean nothing: the
     largest number of each is positive. What they do to a face is named by looking, or by `steering`.
     """
-    network = gan.averaged or gan.generator
+    network = gan.sampler()
     first = next(layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.ConvTranspose2d))
     norm = next(layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d))
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()  # (maps,)

@@ -3,7 +3,6 @@
 from functools import partial
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
@@ -28,9 +27,8 @@ class UpsampledConv(nn.ConvTranspose2d):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, stride=2, padding=1, bias=False)
-        line = [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]  # each weight counts in two places
-        spread = np.kron(line, line)  # by NumPy: without memory, on the device "meta", PyTorch takes seconds for it
-        self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32), persistent=False)  # (3 × 3, 4 × 4)
+        line = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])  # each weight counts in two places
+        self.register_buffer("spread", torch.kron(line, line), persistent=False)  # (3 × 3, 4 × 4)
 
     def forward(self, maps: Tensor) -> Tensor:
         kernel = (self.weight.flatten(2) @ self.spread).unflatten(2, (4, 4))

@@ -3,6 +3,7 @@
 Such a folder holds `config.json`, `model.safetensors` and `README.md`, the model's card.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -37,7 +38,7 @@ def find(source: str | Path | None = None) -> Path:
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) and not path.parent.exists():
         return _download(name)
     known = "a run's folder, a checkpoint, a folder of save_pretrained, or owner/name on the Hugging Face Hub"
-    raise FileNotFoundError(f"nothing is at {source}: give {known}")
+    raise FileNotFoundError(f"no generator at {source}: give {known}")
 
 
 def is_pretrained(path: str | Path) -> bool:
@@ -113,9 +114,11 @@ def write(folder: str | Path, generator: "nn.Module", config: Config, step: int,
         raise ValueError(f"a weight is not finite in {dtype}: {folder} is not written")
     from dcgan_lib import __version__
 
-    about = {"library": LIBRARY, "version": __version__, "step": step, "config": public(config)}
+    content = save(weights, metadata={"format": "pt"})  # which has no checksum of its own
+    about = {"library": LIBRARY, "version": __version__, "step": step, "sha256": hashlib.sha256(content).hexdigest()}
+    about["config"] = public(config)
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
+    checkpoint.write_whole(folder / WEIGHTS, content)
     checkpoint.write_whole(folder / CONFIG, json.dumps(about, indent=2) + "\n")
     checkpoint.write_whole(folder / CARD, card)
     return folder
@@ -153,7 +156,8 @@ def _read_pretrained(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads((folder / CONFIG).read_bytes())
         config, step = Config.from_dict(known_settings(about["config"])), int(about["step"])
-        weights = load((folder / WEIGHTS).read_bytes())
+        content = (folder / WEIGHTS).read_bytes()
+        weights = load(content)
         with torch.device("meta"):  # shapes without memory
             expected = make_networks(config)[0].state_dict()
     except FileNotFoundError as error:
@@ -165,6 +169,8 @@ def _read_pretrained(folder: Path) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         wrong = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise checkpoint.CheckpointError(f"{folder / CONFIG} is not of save_pretrained: {wrong}") from error
+    if about.get("sha256", digest := hashlib.sha256(content).hexdigest()) != digest:
+        raise checkpoint.CheckpointError(f"{folder / WEIGHTS} is damaged, or of another model: get the folder again")
     for name in sorted({*expected, *weights}):
         shapes = [tuple(each[name].shape) if name in each else "missing" for each in (weights, expected)]
         if shapes[0] != shapes[1]:

@@ -72,7 +72,10 @@ def check_shapes(source: Any, theirs: Config, ours: Config, parts: Any = ("discr
 def check_source(config: Config) -> None:
     """Raise what a new run of this Config would be stopped by, as far as that is told without loading weights."""
     if config.start_from:
-        path = folders.find(config.start_from)
+        try:
+            path = folders.find(config.start_from)
+        except (OSError, RuntimeError) as error:
+            raise type(error)(f"start_from: {error}") from error
         about = path / folders.CONFIG
         if path.is_dir() and about.is_file():
             both = () if folders.is_pretrained(path) else ("discriminator",)

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "diagrams": ["distance_pictures", "game_picture"],
         "live": ["LiveView", "progress_bar", "show_grid"],
         "health": ["plot_health"],
+        "latent": ["face_rows", "heat_map"],
         "comparison": ["curve", "extremes", "grids_side_by_side", "overlay"],
         "comparer": ["RunComparer"],
         "explorer": ["LatentExplorer"],

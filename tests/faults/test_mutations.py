@@ -201,3 +201,16 @@ def test_metadata_of_records(tmp_path, monkeypatch):
             for record in load_runs(tmp_path / "runs"):
                 assert json.dumps(record.problems) is not None
                 assert record.steps in (0, 5)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_pretrained_folders(tmp_path, monkeypatch, name):
+    config = Config(image_size=16, generator_width=2, discriminator_width=2, latent_dim=4, device="cpu")
+    folder = GAN(config).save_pretrained(tmp_path / "faces")
+    healthy, chance = (folder / name).read_bytes(), random.Random(name)
+    for number in range(COUNT):
+        (folder / name).write_bytes(mutated(healthy, chance))
+        with bounded(monkeypatch, f"{name} {number}"):
+            gan = outcome(lambda: GAN.from_pretrained(folder, "cpu"), ValueError, OSError)
+            if isinstance(gan, GAN):
+                assert gan.sample(torch.zeros(2, gan.config.latent_dim)).isfinite().all()

@@ -284,6 +284,19 @@ def test_the_command_says_more_with_a_classifier_a_test_split_and_inception(run,
     assert [line.split()[1] for line in out.splitlines() if line.startswith(("fid ", "kid "))] == ["12.5", "4"]
 
 
+def test_a_pretrained_folder_is_measured_but_for_what_its_d_would_tell(run, tiny, tmp_path, capsys):
+    gan = GAN(tiny.replace(data=tmp_path / "data", hold_out=True))
+    gan.save(run / "checkpoint.pt")
+    folder = gan.save_pretrained(tmp_path / "faces")
+    printed = []
+    for source in (run, folder):
+        assert evaluation(source, tmp_path, "--data", tmp_path / "data") == 0
+        printed.append(capsys.readouterr().out.splitlines()[:-1])  # without the seconds
+    ours, theirs = printed
+    assert [line for line in ours if not line.startswith("overfitting")] == theirs
+    assert len(ours) == len(theirs) + 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -130,6 +130,19 @@ def test_without_the_packages_of_onnx_a_line_says_what_to_install(tiny, tmp_path
         export_onnx(GAN(tiny), tmp_path / "generator.onnx")
 
 
+def test_an_exporter_that_fails_is_told_in_one_line(tiny, tmp_path, monkeypatch):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name)
+
+    def fail(*given, **options):
+        raise ModuleNotFoundError("No module named 'onnxscript._framework_apis.torch_2_11'\nmore")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    told = r"^PyTorch could not export it as ONNX: No module .*2_11'; try pip install --upgrade onnx onnxscript$"
+    with pytest.raises(RuntimeError, match=told):
+        export_onnx(GAN(tiny), tmp_path / "generator.onnx")
+
+
 def test_the_command_puts_it_beside_the_runs_and_says_what_it_takes(source, capsys):
     assert main(["export", str(source), "--to", "torch"]) == 0
     path = source.parent / "exports/run.pt2"

@@ -119,7 +119,11 @@ def with_setting(**settings):
     [
         ("model.safetensors", lambda data: data[:-7], "model.safetensors is not a safetensors file, or damaged"),
         ("model.safetensors", lambda data: b"PK" + data, "model.safetensors is not a safetensors file, or damaged"),
-        ("model.safetensors", lambda data: data[:-4] + b"\x00\x00\xc0\x7f", "holds weights that are not finite"),
+        (
+            "model.safetensors",
+            lambda data: data[:-1] + b"\x01",
+            "model.safetensors is damaged, or of another model: get",
+        ),
         ("config.json", lambda text: text[:-9], "config.json is not of save_pretrained: "),
         ("config.json", lambda text: b'{"model_type": "bert"}', "is not of save_pretrained: it lacks 'config'"),
         ("config.json", lambda text: b"[]", "config.json is not of save_pretrained: "),
@@ -147,6 +151,14 @@ def test_settings_of_another_version_are_read_as_those_of_today(tiny, z, tmp_pat
     assert torch.equal(from_pretrained(folder).sample(z), gan.sample(z))
 
 
+def test_weights_that_are_not_finite_are_told_where_no_checksum_tells(tiny, tmp_path):
+    folder = GAN(tiny).save_pretrained(tmp_path / "faces")
+    damage(folder, "config.json", lambda text: text.replace(b"sha256", b"other"))
+    damage(folder, "model.safetensors", lambda data: data[:-4] + b"\x00\x00\xc0\x7f")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors holds weights that are not finite: get it again"):
+        from_pretrained(folder)
+
+
 def test_what_is_missing_is_told(tiny, tmp_path, monkeypatch):
     folder = GAN(tiny).save_pretrained(tmp_path / "faces")
     (folder / "config.json").unlink()
@@ -157,7 +169,7 @@ def test_what_is_missing_is_told(tiny, tmp_path, monkeypatch):
         from_pretrained(folder)
     monkeypatch.chdir(tmp_path)
     for source in (tmp_path / "no", "faces/no", "no"):  # `faces` is a folder here: "faces/no" is no owner's
-        with pytest.raises(FileNotFoundError, match=f"^nothing is at {source}: give a run's folder"):
+        with pytest.raises(FileNotFoundError, match=f"^no generator at {source}: give a run's folder"):
             from_pretrained(source)
 
 

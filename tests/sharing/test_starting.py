@@ -99,12 +99,12 @@ def test_a_run_goes_on_though_its_source_is_gone_and_ends_at_the_same_weights(co
 
 def test_a_source_that_is_not_there_stops_a_new_run_before_it_begins(config, run, images, tmp_path):
     gone = config.replace(start_from=tmp_path / "gone")
-    with pytest.raises(FileNotFoundError, match=r"nothing is at .*gone: give a run's folder"):
+    with pytest.raises(FileNotFoundError, match=r"no generator at .*gone: give a run's folder"):
         train_run(gone, tmp_path / "new", images)
     assert not (tmp_path / "new").exists()
     gan = GAN(gone)
     for use in (gan.sample, lambda: list(fit(gan, images)), lambda: train_step(gan, gan.fixed_noise, gan.noise(4))):
-        with pytest.raises(FileNotFoundError, match="nothing is at"):
+        with pytest.raises(FileNotFoundError, match="no generator at"):
             use()
     (run / "checkpoint.pt").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged or cut short"):
