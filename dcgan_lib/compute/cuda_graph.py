@@ -6,24 +6,26 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dcgan_lib.compute.torchrun import ranks
+
 WARM_UP = 3  # steps before the recording: cuDNN chooses its kernels in them, and Adam makes its state
 
 
 class GraphedStep:
     """A step function (gan, real, z) → scalars, which on a CUDA GPU is replayed as a graph after its first few calls.
 
-    A step of fewer images than the Config's (an epoch's last) is computed as usual, and so is every step on other
+    A step of fewer images than this rank's share of the Config's (an epoch's last) is computed as usual, and so is every step on other
     devices, with `cuda_graphs` off, or where the recording fails. The next call overwrites what a call returned.
     """
 
     def __init__(self, step: Callable[..., dict[str, Tensor]], gan: object) -> None:
-        self.step, self.gan = step, gan
+        self.step, self.gan, self.images = step, gan, gan.config.images_per_step // ranks()
         self.calls = 0
         self.graph: torch.cuda.CUDAGraph | None = None
         self.wanted = gan.device.type == "cuda" and gan.config.cuda_graphs
 
     def __call__(self, real: Tensor, z: Tensor) -> dict[str, Tensor]:
-        if not self.wanted or len(real) != self.gan.config.images_per_step:
+        if not self.wanted or len(real) != self.images:
             return self.step(self.gan, real, z)
         if self.graph is None:
             self.calls += 1

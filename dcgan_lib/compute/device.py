@@ -8,19 +8,20 @@ import time
 import torch
 
 from dcgan_lib.compute.limits import share_cores
+from dcgan_lib.compute.torchrun import own_gpu
 
 WORTH = 0.85  # share of fp32's time from which bf16 is taken: clear of what chance makes of a measurement
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
+    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU. Each rank has a GPU of its own.
 
     Raises `ValueError` for an unknown name, or a device that this machine does not have.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        device = torch.device(name)
+        device = torch.device(own_gpu(name, torch.cuda.device_count()))
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f'device is {name!r}, which this machine does not have: try "auto" or "cpu"') from error
