@@ -85,19 +85,19 @@ class Ranks(Alone):
         if flat.is_cuda:
             dist.all_reduce(flat)  # on the GPU's own time, and recorded in a CUDA graph where there is one
         else:
-            self._wait_for(dist.all_reduce(flat, async_op=True))
+            self._sum(flat)
         parts = flat.div_(self.count).split([gradient.numel() for gradient in gradients])
         torch._foreach_copy_(gradients, [part.view(g.shape) for part, g in zip(parts, gradients, strict=True)])
 
     def any(self, asked: bool) -> bool:
         flag = torch.tensor(int(asked))
-        self._wait_for(dist.all_reduce(flag, dist.ReduceOp.MAX, async_op=True))
+        self._sum(flag)
         self.took, self.began = time.monotonic() - self.began, time.monotonic()
         return bool(flag)
 
     def mean(self, numbers: Tensor) -> Tensor:
         numbers = numbers.cpu()
-        self._wait_for(dist.all_reduce(numbers, async_op=True))
+        self._sum(numbers)
         return numbers / self.count
 
     def goes_on(self) -> bool:
@@ -128,9 +128,12 @@ class Ranks(Alone):
                 self.store.set(f"report {self.reports + 1}", b"")
         dist.destroy_process_group()
 
-    def _wait_for(self, work: dist.Work) -> None:
+    def _sum(self, numbers: Tensor) -> None:
+        """Put the sum of all ranks' numbers in the place of this one's; `RankLost` where a rank keeps it waiting."""
+        options = dist.AllreduceOptions()  # `dist.all_reduce` takes no time limit
+        options.timeout = timedelta(seconds=max(PATIENCE, 10 * self.took) if self.took else FIRST)
         try:
-            work.wait(timedelta(seconds=max(PATIENCE, 10 * self.took) if self.took else FIRST))
+            dist.group.WORLD.allreduce([numbers], options).wait()
         except RuntimeError as error:
             raise self._lost() from error
 
@@ -173,12 +176,11 @@ def wait_for(store: dist.Store, *keys: str) -> None:
 
 
 def _came(store: dist.Store, *keys: str) -> bool:
-    """Whether words came to the store within `LOOK` seconds."""
-    try:
-        store.wait(list(keys), timedelta(seconds=LOOK))
-    except dist.DistStoreError:
-        return False
-    return True
+    """Whether words came to the store within `LOOK` seconds; its own `wait` would print a line at each end in vain."""
+    until = time.monotonic() + LOOK
+    while not (came := store.check(list(keys))) and time.monotonic() < until:
+        time.sleep(0.005)
+    return came
 
 
 @contextlib.contextmanager
@@ -217,13 +219,15 @@ def join(gan: Any, images: "ImageSet") -> Iterator[Alone]:
 
 
 def _compare(store: dist.Store, gan: Any, images: "ImageSet") -> None:
-    """Wait until all ranks are here; `ValueError` for the first that has other settings or images than rank 0."""
+    """Wait until all ranks are here; where one has other settings or images, `ValueError` on rank 0 tells of it."""
     about = gan.config.to_dict() | {"device": gan.device.type, "the images": images.fingerprint[:12]}
     store.set(f"about {rank()}", json.dumps(about))
     wait_for(store, *(f"about {each}" for each in range(ranks())))
     first, *others = (json.loads(store.get(f"about {each}")) for each in range(ranks()))
     for number, other in enumerate(others, 1):
         told = [f"{name}: {first[name]!r} and {other[name]!r}" for name in first if first[name] != other[name]]
+        if told and rank() > 0:
+            raise RankLost()
         if told:
             raise ValueError(f"rank 0 and rank {number} must train with the same, but have {', '.join(told)}")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import joblib
 
 from dcgan_lib.compute.interrupts import stop_like_ctrl_c, stop_requests
+from dcgan_lib.compute.torchrun import rank, ranks
 from dcgan_lib.data import ImageSet, load_images
 from dcgan_lib.launch.folders import LAUNCHER, TRAINER, check_folder, is_finished, is_taken
 from dcgan_lib.launch.gpus import check_device, default_jobs
@@ -75,6 +77,9 @@ def main(given: argparse.Namespace) -> int:
     """Train all runs of a sweep's file; 0 where all are finished, 1 where one failed, 130 where it was stopped."""
     stop_like_ctrl_c()
     warn_in_one_line()
+    if ranks() > 1:
+        time.sleep(5 * rank())  # so that the first rank alone tells it
+        raise ValueError("dcgan sweep shares the GPUs out by itself, one a run: call it without torchrun")
     if given.jobs is not None and given.jobs < 1:
         raise ValueError(f"--jobs is {given.jobs}: give 1 or more")
     try:
