@@ -41,6 +41,7 @@ from dcgan_lib.records.writing import FolderGone
 from dcgan_lib.settings import parse_yaml
 
 STOP_SECONDS = 180.0  # that a kernel has, once it is told to stop, to finish its step and save
+STOP_SECONDS_OF_RANKS = 20.0  # the same under torchrun, which kills what hasn't ended after 30 s, and kernels not at all
 IDLE_SECONDS = 5.0  # that it has to end, once nothing trains: some never do by themselves
 TAKEN = 75  # exit code of a launcher whose folder another process holds: try again later
 
@@ -146,7 +147,7 @@ def _kernel_manager(folder: Path) -> type:
             for task in waiting:
                 task.cancel()  # it waits for a cell's end, and would tell of a dead kernel or of closed sockets
             await asyncio.gather(*waiting, return_exceptions=True)
-            saved_by = time.monotonic() + STOP_SECONDS
+            saved_by = time.monotonic() + (STOP_SECONDS if ranks() == 1 else STOP_SECONDS_OF_RANKS)
             while is_taken(folder, TRAINER) and time.monotonic() < saved_by and await self.is_alive():
                 await asyncio.sleep(0.1)
             self.shutdown_wait_time = IDLE_SECONDS
