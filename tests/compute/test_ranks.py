@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import torch
-from helpers.ranks import ends, exact, numbers, same, several, some_images
+from helpers.ranks import exact, numbers, run_ranks, some_images
 
 from dcgan_lib.compute.torchrun import check_ranks, own_gpu, rank, ranks
 from dcgan_lib.config import Config
@@ -49,8 +49,7 @@ for path in sorted(folder.glob("*.yaml")):
     losses = [value for report in fit(gan, some_images()) for value in report.series["loss_d"]]
     torch.save([numbers(gan), losses, gan.random.get_state()], folder / f"{path.stem}-{rank()}.pt")
 """
-    with several(SCRIPT + script, tmp_path) as processes:
-        assert [(code, told) for code, _, told in ends(processes)] == [(0, "")] * 2
+    assert [(code, told) for code, _, told in run_ranks(SCRIPT + script, tmp_path)] == [(0, "")] * 2
     for number, config in enumerate(configs):
         gan = exact(config)
         losses = [value for report in fit(gan, some_images()) for value in report.series["loss_d"]]
@@ -93,8 +92,7 @@ def lines(told):
 
 def test_with_batchnorm_all_ranks_hold_the_same_weights_after_each_step(tiny, tmp_path):
     tiny.replace(log_every=1, augment=True, average_half_life=20).save(tmp_path / "config.yaml")  # 8, 8, 3 images
-    with several(SCRIPT + TRAIN + WHOLE, tmp_path) as processes:
-        (code, first, _), (other_code, second, _) = ends(processes)
+    (code, first, _), (other_code, second, _) = run_ranks(SCRIPT + TRAIN + WHOLE, tmp_path)
     assert (code, other_code) == (0, 0)
     assert lines(first) == lines(second)
     assert [step for step, *_ in lines(first)] == list(range(1, 13))
@@ -108,8 +106,7 @@ def test_a_run_of_which_a_rank_is_killed_ends_as_one_never_killed(tiny, tmp_path
         config.save(tmp_path / name / "config.yaml")
 
     def run(name, *kill):
-        with several(SCRIPT + TRAIN + WHOLE, tmp_path / name, *kill) as processes:
-            return ends(processes)
+        return run_ranks(SCRIPT + TRAIN + WHOLE, tmp_path / name, *kill)
 
     (_, whole, _), _ = run("never")
     (code, *_), (other_code, _, told) = run("killed", 5, 0)
@@ -129,10 +126,9 @@ def test_a_run_of_which_a_rank_is_killed_ends_as_one_never_killed(tiny, tmp_path
     assert list(fit(longer, some_images(19)))[-1].step == 15  # one process goes on with what two have trained
 
 
-def ended(script, folder, **options):
-    """The last line of errors, and the exit code, of each rank."""
-    with several(SCRIPT + TRAIN + script, folder, **options) as processes:
-        return [(code, (told.splitlines() or [""])[-1]) for code, _, told in ends(processes)]
+def ended(script, folder):
+    """Each rank's exit code, and its last line of errors."""
+    return [(code, (told.splitlines() or [""])[-1]) for code, _, told in run_ranks(SCRIPT + TRAIN + script, folder)]
 
 
 def test_all_stop_at_the_same_step_whoever_is_asked_to(tiny, tmp_path):
@@ -178,7 +174,7 @@ for report in fit(GAN(Config.from_file(folder / "config.yaml")), some_images(), 
     if report.step == 2 and rank() == 0:
         time.sleep(3)  # an evaluation is waited for
 """
-    (code, told), (other_code, other) = ended(script, tmp_path, count=2)
+    (code, told), (other_code, other) = ended(script, tmp_path)
     assert (code, other_code, other) == (1, 1, "")
     assert "RankLost: rank 1 has ended or doesn't answer" in told
 
@@ -194,8 +190,7 @@ print(report.step)
 with ranks.join(GAN(config), some_images()) as joined:  # as `train_run` does where there is nothing left to train
     assert rank() == 0 or not joined.goes_on()
 """
-    with several(SCRIPT + script, tmp_path) as processes:
-        assert [(code, told) for code, told, _ in ends(processes)] == [(0, "4\n")] * 2
+    assert [(code, told) for code, told, _ in run_ranks(SCRIPT + script, tmp_path)] == [(0, "4\n")] * 2
 
 
 def test_ranks_of_other_settings_or_images_are_told_apart_at_once(tiny, tmp_path):
@@ -256,8 +251,7 @@ def test_a_process_by_itself_takes_the_gpu_that_it_is_given():
 def test_two_gpus_hold_the_same_weights_and_a_graph_shares_their_gradients(tiny, tmp_path, cuda_graphs):
     tiny.replace(device="cuda", log_every=1, epochs=7, augment=True, cuda_graphs=cuda_graphs).save(tmp_path / "config.yaml")
     whole = WHOLE.replace("weights(gan)", "[each.double().sum().item() for each in numbers(gan)]")
-    with several(SCRIPT + TRAIN + whole, tmp_path) as processes:
-        (code, first, told), (other_code, second, _) = ends(processes, timeout=300)
+    (code, first, told), (other_code, second, _) = run_ranks(SCRIPT + TRAIN + whole, tmp_path, timeout=300)
     assert (code, other_code) == (0, 0), told
     assert "without a CUDA graph" not in told
     assert lines(first) == lines(second)

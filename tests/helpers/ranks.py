@@ -1,9 +1,9 @@
 """Several ranks of a script on this machine, as torchrun starts them, without the seconds that torchrun takes."""
 
-import contextlib
+import multiprocessing
 import os
-import subprocess
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,33 +16,40 @@ from dcgan_lib.compute.optimizers import make_adam
 from dcgan_lib.data import ImageSet
 from dcgan_lib.gan import GAN
 
-TESTS = Path(__file__).parents[1]
 
 
-@contextlib.contextmanager
-def several(script, *arguments, count=2, **environment):
-    """Processes of a script, rank 0 first; killed at the end where they haven't ended."""
+def run_ranks(script, *arguments, count=2, timeout=120):
+    """Run a script as so many ranks; returns each one's exit code, output and errors.
+
+    They are forked from one process that has loaded torch already.
+    """
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=60))
     told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(count)}
     told |= {"LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_RUN_ID": "test", "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    told |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"} | environment
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": TESTS.parent}
-    places = ({"RANK": str(each), "LOCAL_RANK": str(each)} for each in range(count))
-    processes = [subprocess.Popen(command, env=os.environ | told | place, **pipes) for place in places]
-    try:
-        yield processes
-    finally:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["helpers.ranks", "dcgan_lib.train"])
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = [(Path(folder) / f"out-{each}", Path(folder) / f"err-{each}") for each in range(count)]
+        places = [told | {"RANK": str(each), "LOCAL_RANK": str(each)} for each in range(count)]
+        given = [(script, [str(each) for each in arguments], *each) for each in zip(places, outputs, strict=True)]
+        processes = [context.Process(target=_be_rank, args=each, daemon=True) for each in given]
         for each in processes:
-            if each.poll() is None:
-                each.kill()
-            each.communicate()
+            each.start()
+        for each in processes:
+            each.join(timeout)
+            each.kill()  # where it hasn't ended
+            each.join()
+        codes = [each.exitcode for each in processes]
+        return [(code, *(path.read_text() for path in paths)) for code, paths in zip(codes, outputs, strict=True)]
 
 
-def ends(processes, timeout=120):
-    """Each process's exit code, output and errors."""
-    told = [each.communicate(timeout=timeout) for each in processes]
-    return [(each.returncode, *texts) for each, texts in zip(processes, told, strict=True)]
+def _be_rank(script, arguments, environment, outputs):
+    os.environ.update(environment)
+    for stream, path in zip((sys.stdout, sys.stderr), outputs, strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
+    torch.set_num_threads(1)
+    sys.argv = ["", *arguments]
+    exec(script, {"__name__": "__main__"})
 
 
 def some_images(count=20):
