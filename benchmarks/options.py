@@ -22,7 +22,7 @@ from joblib import cpu_count
 from PIL import Image, ImageDraw
 from results import machine, replace_part
 
-from dcgan_lib.compute.device import tune_cpu
+from dcgan_lib.compute.device import tune
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.gan import GAN
@@ -72,7 +72,7 @@ def config_of(variant: str, data: str, seed: int) -> Config:
 
 def time_steps(variants: list[str], data: str, rounds: int = 7) -> dict[str, float]:
     """Seconds of a step: the median over rounds in which every variant has its turn."""
-    tune_cpu()
+    tune(torch.device("cpu"))
     gans = {variant: GAN(config_of(variant, data, 1)) for variant in variants}
     took: dict[str, list[float]] = {variant: [] for variant in variants}
     for turn in range(rounds + 2):  # two to warm up

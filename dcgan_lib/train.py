@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dcgan_lib.compute.cuda_graph import GraphedStep
-from dcgan_lib.compute.device import tune_cpu
+from dcgan_lib.compute.device import tune
 from dcgan_lib.compute.gpu_batches import BatchLoader
 from dcgan_lib.compute.interrupts import stop_requests
 from dcgan_lib.compute.ranks import join
@@ -153,9 +153,7 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
     config.check_count(len(rows))
     per_epoch = config.steps_per_epoch(len(rows))
     total = per_epoch * config.epochs
-    if gan.device.type == "cpu":
-        tune_cpu()
-    torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
+    tune(gan.device)
     loader, measured_step = BatchLoader(images, gan.device), GraphedStep(lambda *given: measure(gan, step(*given)), gan)
     pending, stop = [], threading.Event()
     with join(gan, images) as ranks, stop_requests(stop):
@@ -175,7 +173,8 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
                 interrupted = ranks.any(stop.is_set()) and gan.step < total
                 sample_due = gan.step % config.sample_every == 0 or gan.step == total
                 checkpoint_due = gan.step % config.checkpoint_every == 0 or gan.step == total or interrupted
-                evaluation_due = config.evaluate_every > 0 and (gan.step % config.evaluate_every == 0 or gan.step == total)
+                every = config.evaluate_every
+                evaluation_due = every > 0 and (gan.step % every == 0 or gan.step == total)
                 if gan.step % config.log_every and not (sample_due or checkpoint_due or evaluation_due):
                     continue
                 values = ranks.mean(torch.stack(pending)).T.tolist()  # the one place that waits for the device

@@ -14,7 +14,7 @@ WARM_UP = 3  # steps before the recording: cuDNN chooses its kernels in them, an
 class GraphedStep:
     """A step function (gan, real, z) → scalars, which on a CUDA GPU is replayed as a graph after its first few calls.
 
-    A step of fewer images than this rank's share of the Config's (an epoch's last) is computed as usual, and so is every step on other
+    A step of fewer images than the others (an epoch's last) is computed as usual, and so is every step on other
     devices, with `cuda_graphs` off, or where the recording fails. The next call overwrites what a call returned.
     """
 

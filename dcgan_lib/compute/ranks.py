@@ -1,6 +1,6 @@
-"""Several processes that train one GAN: each computes its share of every batch, and both networks' gradients are averaged.
+"""Several processes that train one GAN: each computes its share of every batch, and gradients are averaged.
 
-`fit` asks for all of it; on one device it does nothing.
+`fit` asks for all of it; in a process by itself it does nothing.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dcgan_lib.data import ImageSet
 
 PATIENCE = 20.0  # seconds that a rank waits for the others in a step; or ten times as long as the step before took
-FIRST = 300.0  # the same in a first step, when a GPU's libraries are loaded, and for a GPU's answer to the others
+FIRST = 300.0  # the same in a first step, when a GPU's libraries are loaded, and for what GPUs tell each other
 LOOK = 2.0  # seconds from one look at the others to the next
 
 Order = list[tuple[np.ndarray, Tensor | None]]  # `data.epoch_order`'s
@@ -45,18 +45,18 @@ class Alone:
         return True
 
     def any(self, asked: bool) -> bool:
-        """Whether one of the ranks asks to stop."""
+        """Whether one of the ranks is asked to stop."""
         return asked
 
     def mean(self, numbers: Tensor) -> Tensor:
-        """The ranks' numbers averaged; waits for the device."""
+        """The numbers of a few steps, averaged over the ranks; waits for the device."""
         return numbers
 
 
 class Ranks(Alone):
-    """One of several processes, as `join` has made them a group.
+    """One of several processes, which `join` has made a group.
 
-    What a rank has to wait for has an end: a rank that dies is noticed at once, one that hangs after `PATIENCE`.
+    All that a rank waits for has an end: one that dies is noticed at once, one that hangs after `PATIENCE`.
     """
 
     def __init__(self, store: dist.Store, d_updates: int, random: Stream) -> None:
@@ -74,16 +74,17 @@ class Ranks(Alone):
         unit = self.count * self.d_updates
         mine = []
         for indices, flip in order:
-            places = np.resize(np.arange(len(indices)), -len(indices) // unit * -unit)[self.rank :: self.count]
+            whole = -(-len(indices) // unit) * unit  # rounded up
+            places = np.resize(np.arange(len(indices)), whole)[self.rank :: self.count]
             mine.append((indices[places], None if flip is None else flip[places]))
         return mine
 
     def average(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        """Put the mean of all ranks' gradients into an optimiser's parameters: its hook before a step."""
+        """Put the mean of all ranks' gradients in the place of this one's: an optimiser's hook before its step."""
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         if flat.is_cuda:
-            dist.all_reduce(flat)  # on the GPU's own time, and recorded in a CUDA graph where there is one
+            dist.all_reduce(flat)  # in the GPU's own time; a CUDA graph records it with the step
         else:
             self._sum(flat)
         parts = flat.div_(self.count).split([gradient.numel() for gradient in gradients])
@@ -101,7 +102,7 @@ class Ranks(Alone):
         return numbers / self.count
 
     def goes_on(self) -> bool:
-        """The first rank hands on the state of its noise, since what it did may have drawn from it."""
+        """The first rank hands on the state of its noise as well, since what it did may have drawn from it."""
         self.reports += 1
         key = f"report {self.reports}"
         if self.rank == 0:
@@ -122,11 +123,11 @@ class Ranks(Alone):
 
     def leave(self) -> None:
         """Let go of the others, whatever the reason."""
-        self.left.set()
         with contextlib.suppress(RuntimeError):  # the store is gone, with the machine of the first rank
             if self.rank == 0:
                 self.store.set(f"report {self.reports + 1}", b"")
         dist.destroy_process_group()
+        self.left.set()
 
     def _sum(self, numbers: Tensor) -> None:
         """Put the sum of all ranks' numbers in the place of this one's; `RankLost` where a rank keeps it waiting."""
@@ -138,14 +139,14 @@ class Ranks(Alone):
             raise self._lost() from error
 
     def _lost(self) -> RankLost:
-        """The error that names who doesn't answer; one rank alone has its text."""
+        """The error that names who doesn't answer; of those who notice, the first has its text."""
         try:
             self.store.set(f"here {self.rank}", "")
             self.store.set("lost", "")
-            time.sleep(LOOK)  # until the others have noticed, too
+            time.sleep(LOOK)  # until the others have noticed
             here = [each for each in range(self.count) if self.store.check([f"here {each}"])]
         except RuntimeError:
-            return RankLost("the machine of the first rank can't be reached")
+            return RankLost("the machine of rank 0 can't be reached")
         if self.rank != here[0]:
             return RankLost()
         missing = [str(each) for each in range(self.count) if each not in here]
@@ -163,20 +164,20 @@ class Ranks(Alone):
 
 
 def connect() -> dist.Store:
-    """The store that torchrun keeps, where the ranks leave each other word; what an earlier attempt left is not seen."""
+    """The store that torchrun keeps, where ranks leave each other word; without what they left before a restart."""
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return dist.PrefixStore(f"dcgan {attempt}", dist.TCPStore(address, port, is_master=False))
 
 
 def wait_for(store: dist.Store, *keys: str) -> None:
-    """Wait for words in the store, for ever, so that signals are heard: whoever fails to leave one ends all."""
+    """Wait for words in the store, however long: torchrun ends all where a rank fails that should have left one."""
     while not _came(store, *keys):
         pass
 
 
 def _came(store: dist.Store, *keys: str) -> bool:
-    """Whether words came to the store within `LOOK` seconds; its own `wait` would print a line at each end in vain."""
+    """Whether words came to the store within `LOOK` seconds; its own `wait` prints lines, and hears no signal."""
     until = time.monotonic() + LOOK
     while not (came := store.check(list(keys))) and time.monotonic() < until:
         time.sleep(0.005)
@@ -185,10 +186,11 @@ def _came(store: dist.Store, *keys: str) -> bool:
 
 @contextlib.contextmanager
 def join(gan: Any, images: "ImageSet") -> Iterator[Alone]:
-    """Train this GAN together with all processes that torchrun has started, where it has; the first one's is everyone's.
+    """Train this GAN together with the processes that torchrun has started; all begin with what the first one has.
 
-    Waits until all are here. Raises `ValueError` where they have other settings or images than the first, or can't
-    share them out; later `RankLost` comes from what a rank waits for.
+    Waits until all are here. Until it ends, both optimisers take the mean of the ranks' gradients, and each rank its
+    share of what is drawn. Raises `ValueError` where ranks can't share a batch, or have other settings or images than
+    the first; what a rank waits for raises `RankLost`.
     """
     if ranks() == 1:
         yield Alone()
@@ -197,15 +199,14 @@ def join(gan: Any, images: "ImageSet") -> Iterator[Alone]:
     if gan.device.type not in ("cpu", "cuda"):
         raise ValueError(f"device is {gan.device.type!r}: several ranks train on CUDA GPUs or on the CPU")
     store = connect()
-    store = dist.PrefixStore(f"fit {store.add(f'fits of {rank()}', 1)}", store)  # each of a process has words of its own
+    store = dist.PrefixStore(f"fit {store.add(f'fits of {rank()}', 1)}", store)  # an earlier one left words as well
     _compare(store, gan, images)
     backend, place = "gloo", {}
     if gan.device.type == "cuda":
         backend, place = "cpu:gloo,cuda:nccl", {"device_id": gan.device}
     group = {"store": dist.PrefixStore("group", store), "rank": rank(), "world_size": ranks()}
     dist.init_process_group(backend, timeout=timedelta(seconds=FIRST), **group, **place)
-    member = Ranks(store, gan.config.d_updates, gan.random)
-    hooks = []
+    member, hooks = Ranks(store, gan.config.d_updates, gan.random), []
     try:
         _follow_the_first(gan)
         gan.random.place = rank(), ranks()
@@ -233,7 +234,7 @@ def _compare(store: dist.Store, gan: Any, images: "ImageSet") -> None:
 
 
 def _follow_the_first(gan: Any) -> None:
-    """Put the first rank's whole state into every other's GAN, and its precision, which "auto" has measured."""
+    """Put the first rank's whole state into every other's GAN, and its precision, which "auto" may have measured."""
     state = io.BytesIO()
     if rank() == 0:
         torch.save(gan.state_dict(), state)

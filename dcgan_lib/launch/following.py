@@ -33,6 +33,6 @@ def follow(settings: Callable[[], Config]) -> int:
         return 130
     except (OSError, ValueError, TypeError, RuntimeError, TrainingDiverged) as error:
         if str(error) and not isinstance(error, TrainingDiverged):
-            print(f"rank {rank()}: {error}", file=sys.stderr)
+            print(f"rank {rank()}: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
     return 0

@@ -41,7 +41,7 @@ from dcgan_lib.records.writing import FolderGone
 from dcgan_lib.settings import parse_yaml
 
 STOP_SECONDS = 180.0  # that a kernel has, once it is told to stop, to finish its step and save
-STOP_SECONDS_OF_RANKS = 20.0  # the same under torchrun, which kills what hasn't ended after 30 s, and kernels not at all
+STOP_SECONDS_OF_RANKS = 20.0  # the same under torchrun, which kills a launcher, and not its kernel, after 30 s
 IDLE_SECONDS = 5.0  # that it has to end, once nothing trains: some never do by themselves
 TAKEN = 75  # exit code of a launcher whose folder another process holds: try again later
 

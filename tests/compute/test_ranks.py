@@ -8,7 +8,8 @@ import pytest
 import torch
 from helpers.ranks import exact, numbers, run_ranks, some_images
 
-from dcgan_lib.compute.torchrun import check_ranks, own_gpu, rank, ranks
+from dcgan_lib.compute import torchrun
+from dcgan_lib.compute.torchrun import check_ranks, own_gpu
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
 from dcgan_lib.train import fit
@@ -32,7 +33,14 @@ folder = Path(sys.argv[1])
 # What can be computed without BatchNorm, by which images depend on their neighbours: 9 steps of 8, 8 and 4 images.
 SMOOTH = {"discriminator_norm": "none", "epochs": 3, "flip": True, "learning_rate_g": 1e-3, "learning_rate_d": 1e-3}
 VARIANTS = [
-    {"r1_weight": 1.0, "r2_weight": 1.0, "penalty_every": 4, "average_half_life": 40, "schedule": "cosine", "epochs": 7},
+    {
+        "r1_weight": 1.0,
+        "r2_weight": 1.0,
+        "penalty_every": 4,
+        "average_half_life": 40,
+        "schedule": "cosine",
+        "epochs": 7,
+    },
     {"augment": True, "spectral_norm": True, "label_smoothing": 0.1},
     {"objective": "wasserstein", "gradient_penalty": 1.0, "noise": "uniform"},
     {"batch_size": 4, "d_updates": 2, "g_updates": 2, "objective": "hinge"},
@@ -111,7 +119,9 @@ def test_a_run_of_which_a_rank_is_killed_ends_as_one_never_killed(tiny, tmp_path
     (_, whole, _), _ = run("never")
     (code, *_), (other_code, _, told) = run("killed", 5, 0)
     assert (code, other_code) == (-signal.SIGKILL, 1)
-    assert told.endswith("RankLost: rank 0 has ended or doesn't answer: the same command goes on from the last checkpoint\n")
+    assert told.endswith(
+        "RankLost: rank 0 has ended or doesn't answer: the same command goes on from the last checkpoint\n"
+    )
     (code, _, told), (other_code, *_) = run("killed", 10, 1)
     assert (code, other_code) == (1, -signal.SIGKILL)
     assert "RankLost: rank 1 has ended" in told
@@ -217,27 +227,33 @@ def of_four(monkeypatch):
 def test_a_process_that_torchrun_did_not_start_is_by_itself_whatever_is_set(monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert (rank(), ranks()) == (0, 1)
+    assert (torchrun.rank(), torchrun.ranks()) == (0, 1)
 
 
 @pytest.mark.parametrize("batch_size", [8, 64])
 def test_a_batch_that_can_be_shared_evenly_is_taken(of_four, batch_size):
     check_ranks(Config(batch_size=batch_size))
-    assert (rank(), ranks()) == (2, 4)
+    assert (torchrun.rank(), torchrun.ranks()) == (2, 4)
 
 
 @pytest.mark.parametrize("batch_size", [3, 4, 62])
 def test_a_batch_that_cant_be_shared_is_refused(of_four, batch_size):
-    with pytest.raises(ValueError, match=rf"^batch_size is {batch_size}, which 4 ranks can't share: make it a multiple"):
+    with pytest.raises(
+        ValueError, match=rf"^batch_size is {batch_size}, which 4 ranks can't share: make it a multiple"
+    ):
         check_ranks(Config(batch_size=batch_size))
 
 
 def test_each_rank_has_a_gpu_of_its_own(of_four):
     assert own_gpu("cuda", 8) == own_gpu("cuda", 4) == "cuda:2"
     assert own_gpu("cpu", 2) == "cpu"
-    with pytest.raises(ValueError, match=r"^4 ranks were started on a machine with 2 GPUs: start 2, or set device to cpu$"):
+    with pytest.raises(
+        ValueError, match=r"^4 ranks were started on a machine with 2 GPUs: start 2, or set device to cpu$"
+    ):
         own_gpu("cuda", 2)
-    with pytest.raises(ValueError, match=r"^device is 'cuda:1', but each of 4 ranks takes a GPU of its own: set it to cuda$"):
+    with pytest.raises(
+        ValueError, match=r"^device is 'cuda:1', but each of 4 ranks takes a GPU of its own: set it to cuda$"
+    ):
         own_gpu("cuda:1", 4)
 
 
@@ -249,7 +265,9 @@ def test_a_process_by_itself_takes_the_gpu_that_it_is_given():
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer than two GPUs")
 @pytest.mark.parametrize("cuda_graphs", [False, True])
 def test_two_gpus_hold_the_same_weights_and_a_graph_shares_their_gradients(tiny, tmp_path, cuda_graphs):
-    tiny.replace(device="cuda", log_every=1, epochs=7, augment=True, cuda_graphs=cuda_graphs).save(tmp_path / "config.yaml")
+    tiny.replace(device="cuda", log_every=1, epochs=7, augment=True, cuda_graphs=cuda_graphs).save(
+        tmp_path / "config.yaml"
+    )
     whole = WHOLE.replace("weights(gan)", "[each.double().sum().item() for each in numbers(gan)]")
     (code, first, told), (other_code, second, _) = run_ranks(SCRIPT + TRAIN + whole, tmp_path, timeout=300)
     assert (code, other_code) == (0, 0), told

@@ -17,7 +17,6 @@ from dcgan_lib.data import ImageSet
 from dcgan_lib.gan import GAN
 
 
-
 def run_ranks(script, *arguments, count=2, timeout=120):
     """Run a script as so many ranks; returns each one's exit code, output and errors.
 
@@ -75,7 +74,12 @@ def exact(config):
 def numbers(gan):
     """All that a training has changed, as tensors."""
     networks = (gan.generator, gan.discriminator, *filter(None, [gan.averaged]))
-    moments = [value for each in (gan.optimizer_g, gan.optimizer_d) for state in each.state.values() for value in state.values()]
+    moments = [
+        value
+        for each in (gan.optimizer_g, gan.optimizer_d)
+        for state in each.state.values()
+        for value in state.values()
+    ]
     return [p.detach() for network in networks for p in network.parameters()] + moments
 
 
