@@ -67,9 +67,7 @@ def test_more_ranks_than_gpus_are_refused_before_anything_starts(monkeypatch):
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     check_device("cpu")
-    with pytest.raises(
-        ValueError, match=r"^3 ranks were started on a machine with 2 GPUs: start 2, or set device to cpu$"
-    ):
+    with pytest.raises(ValueError, match=r"^3 ranks were started on a machine with 2 GPUs: start 2, or set"):
         check_device("auto")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     check_device("auto")
