@@ -23,7 +23,7 @@ from joblib import cpu_count
 from PIL import Image, ImageDraw
 from results import machine, replace_part
 
-from dcgan_lib.compute.device import tune_cpu
+from dcgan_lib.compute.device import tune
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, prepare
 from dcgan_lib.gan import GAN
@@ -72,7 +72,7 @@ def config_of(variant: str, data: str, seed: int, device: str = "cpu") -> Config
 
 def time_steps(variants: list[str], data: str, cores: int, rounds: int = 7) -> dict[str, float]:
     """Seconds of a step on so many cores: the median over rounds in which every variant has its turn."""
-    tune_cpu()
+    tune(torch.device("cpu"))
     torch.set_num_threads(cores)
     gans = {variant: GAN(config_of(variant, data, 1)) for variant in variants}
     took: dict[str, list[float]] = {variant: [] for variant in variants}

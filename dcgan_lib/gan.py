@@ -16,6 +16,7 @@ from dcgan_lib.compute.states import put_back
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.images.augment import augment
+from dcgan_lib.images.chance import Stream, drawn
 from dcgan_lib.models.averaging import matched, measure_statistics, move_towards
 from dcgan_lib.models.build import draw_networks
 from dcgan_lib.sharing import folder as folders
@@ -39,7 +40,7 @@ class GAN:
         draw = torch.Generator().manual_seed(config.seed)
         generator, discriminator = draw_networks(config, draw)
         self.fixed_noise = self.noise(config.sample_count, draw).to(self.device)
-        self.random = torch.Generator(self.device).manual_seed(config.seed)
+        self.random = Stream(self.device).manual_seed(config.seed)
 
         # Channels-last is how convolutions run fastest; on Apple's MPS it has given wrong results.
         layout = torch.contiguous_format if self.device.type == "mps" else torch.channels_last
@@ -62,7 +63,7 @@ class GAN:
         """
         random = random or self.random
         draw = torch.randn if self.config.noise == "normal" else torch.rand
-        z = draw(count, self.config.latent_dim, generator=random, device=random.device)
+        z = drawn(draw, count, self.config.latent_dim, random=random, device=random.device)
         return z if self.config.noise == "normal" else 2 * z - 1
 
     def set_rates(self, progress: float) -> None:

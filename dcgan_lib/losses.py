@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dcgan_lib.images.chance import drawn
+
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """What D minimises: −log D(x) − log(1 − D(G(z))), each averaged over its batch (Goodfellow et al. 2014, eq. 1).
@@ -113,7 +115,7 @@ def between(real: Tensor, fake: Tensor, random: torch.Generator | None = None) -
 
     Where `gradient_penalty` looks; `random` is the source of chance, on the images' device.
     """
-    share = torch.rand(len(real), 1, 1, 1, generator=random, device=real.device)
+    share = drawn(torch.rand, len(real), 1, 1, 1, random=random, device=real.device)
     return torch.lerp(fake.detach().to(real.dtype), real.detach(), share.to(real.dtype)).requires_grad_()
 
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from dcgan_lib.compute.cuda_graph import GraphedStep
-from dcgan_lib.compute.device import tune_cpu
+from dcgan_lib.compute.device import tune
 from dcgan_lib.compute.gpu_batches import BatchLoader
 from dcgan_lib.compute.interrupts import stop_requests
+from dcgan_lib.compute.ranks import join
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, epoch_order
 from dcgan_lib.gan import GAN
@@ -143,47 +144,45 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
     """Train from the GAN's own step to the end of its Config's epochs, yielding a `Report` every few steps.
 
     The caller's loop body logs, draws and saves. A step never waits for the device; a report does. `step` is one step
-    of the game: `train_step`, or one that a notebook defines. Raises
-    `ValueError` where there are fewer images than a step takes; `TrainingDiverged` after the report that shows it;
-    `KeyboardInterrupt` after a report with `interrupted` set, once its step is whole.
+    of the game: `train_step`, or one that a notebook defines. Raises `ValueError` where there are fewer images than a
+    step takes; `TrainingDiverged` after the report that shows it; `KeyboardInterrupt` after a report with `interrupted`
+    set, once its step is whole; under torchrun also what `join` raises.
     """
     config = gan.config
     rows = images.rows(config.hold_out)
     config.check_count(len(rows))
     per_epoch = config.steps_per_epoch(len(rows))
     total = per_epoch * config.epochs
-    if gan.device.type == "cpu":
-        tune_cpu()
-    torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
+    tune(gan.device)
     loader = BatchLoader(images, gan.device)
     measured_step = GraphedStep(lambda *given: measure(gan, step(*given)), gan, wanted=step is train_step)
-    pending: list[Tensor] = []
-    seen, start = 0, time.perf_counter()
-    stop = threading.Event()
-    with stop_requests(stop):
-        while gan.step < total:
+    pending, stop = [], threading.Event()
+    with join(gan, images) as ranks, stop_requests(stop):
+        seen, start = 0, time.perf_counter()
+        while gan.step < total and ranks.goes_on():
             epoch, place = divmod(gan.step, per_epoch)
             order = epoch_order(rows, config.images_per_step, config.seed, epoch, flip=config.flip)
-            for real in loader.batches(order[place:]):
+            for real in loader.batches(ranks.share(order[place:])):
                 gan.set_rates(gan.step / total)
                 numbers = measured_step(real, gan.noise(noise_per_step(config, len(real))))
                 if gan.averaged:
-                    gan.update_average(len(real))
+                    gan.update_average(len(real) * ranks.count)
                 pending.append(torch.stack([numbers[name].float() for name in STATISTICS + HEALTH]))
-                seen += len(real)
+                seen += len(real) * ranks.count
 
                 # Asked once: a request that comes later waits for the next step. After the last there is none to stop.
-                interrupted = stop.is_set() and gan.step < total
+                interrupted = ranks.any(stop.is_set()) and gan.step < total
                 sample_due = gan.step % config.sample_every == 0 or gan.step == total
                 checkpoint_due = gan.step % config.checkpoint_every == 0 or gan.step == total or interrupted
                 every = config.evaluate_every
                 evaluation_due = every > 0 and (gan.step % every == 0 or gan.step == total)
                 if gan.step % config.log_every and not (sample_due or checkpoint_due or evaluation_due):
                     continue
-                values = torch.stack(pending).T.tolist()  # the one place that waits for the device
+                values = ranks.mean(torch.stack(pending)).T.tolist()  # the one place that waits for the device
                 steps = range(gan.step - len(pending) + 1, gan.step + 1)
                 # Of the statistics alone: a batch of one image has no variety, and that NaN is no divergence.
-                diverged_at = _first_not_finite(steps, values[: len(STATISTICS)])
+                finite = [all(map(math.isfinite, row)) for row in zip(*values[: len(STATISTICS)], strict=True)]
+                diverged_at = None if all(finite) else steps[finite.index(False)]
                 if diverged_at is None and (sample_due or checkpoint_due or evaluation_due) and not gan.is_finite():
                     diverged_at = gan.step  # G's update came after its loss: the next loss would show it, too late
                 yield Report(
@@ -206,9 +205,6 @@ def fit(gan: GAN, images: ImageSet, step: Callable[[GAN, Tensor, Tensor], Step] 
                 if interrupted:
                     raise KeyboardInterrupt(f"stopped after step {gan.step} of {total}: run the same again to go on")
                 pending.clear()
+                if not ranks.goes_on():  # the first has left the loop
+                    return
                 seen, start = 0, time.perf_counter()
-
-
-def _first_not_finite(steps: range, values: list[list[float]]) -> int | None:
-    rows = zip(*values, strict=True)
-    return next((s for s, row in zip(steps, rows, strict=True) if not all(map(math.isfinite, row))), None)

@@ -1,4 +1,4 @@
-"""Where and how fast the steps are computed: device, precision, batches on a GPU, the CUDA graph, interrupts."""
+"""Where and how fast steps are computed: device, precision, batches on a GPU, CUDA graph, several ranks, interrupts."""
 
 import lazy_loader
 

@@ -6,26 +6,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dcgan_lib.compute.torchrun import ranks
+
 WARM_UP = 3  # steps of a kind before the recording: cuDNN chooses its kernels in them, and Adam makes its state
 
 
 class GraphedStep:
     """A step function (gan, real, z) → scalars, which on a CUDA GPU is replayed as a graph after its first few calls.
 
-    Steps with penalties and steps without them have a graph each. A step of fewer images than the Config's (an epoch's
+    Steps with penalties and steps without them have a graph each. A step of fewer images than the others (an epoch's
     last) is computed as usual, and so is every step on other devices, with `cuda_graphs` off, or where the recording
     fails, or not `wanted`: a replay repeats what Python did at the recording. The next call overwrites what a call
     returned.
     """
 
     def __init__(self, step: Callable[..., dict[str, Tensor]], gan: object, wanted: bool = True) -> None:
-        self.step, self.gan = step, gan
+        self.step, self.gan, self.images = step, gan, gan.config.images_per_step // ranks()
         self.calls = {True: 0, False: 0}  # of steps with penalties, and without
         self.graphs: dict[bool, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}  # with penalties: graph, outputs
         self.wanted = wanted and gan.device.type == "cuda" and gan.config.cuda_graphs
 
     def __call__(self, real: Tensor, z: Tensor) -> dict[str, Tensor]:
-        if not self.wanted or len(real) != self.gan.config.images_per_step:
+        if not self.wanted or len(real) != self.images:
             return self.step(self.gan, real, z)
         kind = self.gan.step % self.gan.config.penalty_every == 0
         if kind not in self.graphs:

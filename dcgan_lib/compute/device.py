@@ -8,19 +8,20 @@ import time
 import torch
 
 from dcgan_lib.compute.limits import share_cores
+from dcgan_lib.compute.torchrun import own_gpu
 
 WORTH = 0.85  # share of fp32's time from which bf16 is taken: clear of what chance makes of a measurement
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
+    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU. Each rank has a GPU of its own.
 
     Raises `ValueError` for an unknown name, or a device that this machine does not have.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        device = torch.device(name)
+        device = torch.device(own_gpu(name, torch.cuda.device_count()))
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f'device is {name!r}, which this machine does not have: try "auto" or "cpu"') from error
@@ -63,10 +64,12 @@ def share_of_time() -> float:
     return min(took[True]) / min(took[False])
 
 
-def tune_cpu() -> None:
-    """What makes training on a CPU faster, for the rest of the process; the results stay the same."""
-    keep_freed_memory()
-    share_cores()
+def tune(device: torch.device) -> None:
+    """What makes training on a device faster, for the rest of the process; on a CPU the results stay the same."""
+    if device.type == "cpu":
+        keep_freed_memory()
+        share_cores()
+    torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic  # the sizes are the same at every step
 
 
 def keep_freed_memory() -> None:

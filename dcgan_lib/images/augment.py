@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from dcgan_lib.images.chance import drawn
+
 
 def augment(images: Tensor, random: torch.Generator | None = None) -> Tensor:
     """Recolour, shift and cut images at random, each in its own way (Zhao et al. 2020, "color, translation, cutout").
@@ -15,7 +17,7 @@ def augment(images: Tensor, random: torch.Generator | None = None) -> Tensor:
 
 def _uniform(images: Tensor, random: torch.Generator | None) -> Tensor:
     """A number in [0, 1) for each image: (N, 1, 1, 1)."""
-    return torch.rand(len(images), 1, 1, 1, generator=random, device=images.device, dtype=torch.float32)
+    return drawn(torch.rand, len(images), 1, 1, 1, random=random, device=images.device)
 
 
 def _recolour(images: Tensor, random: torch.Generator | None) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
+from dcgan_lib.compute.torchrun import own_gpu
 from dcgan_lib.config import Config
 
 MEMORY = 2 << 30  # bytes for a run on the CPU: at the sizes of configs/cpu.yaml it takes at most 1.7 GB
@@ -36,8 +37,14 @@ def gpus_for(device: str) -> list[str]:
 
 
 def check_device(device: str) -> None:
-    """`ValueError` for a device that is not here; a GPU that is here is not tried, which would take memory from it."""
-    if device not in ("auto", "cpu") and not gpus_for(device):
+    """`ValueError` for a device that is not here, or not for each rank of this machine.
+
+    A GPU that is here is not tried, which would take memory from it.
+    """
+    gpus = gpus_for(device) if device != "cpu" else []
+    if gpus:
+        own_gpu("cuda" if device == "auto" else device, len(gpus))
+    elif device not in ("auto", "cpu"):
         from dcgan_lib.compute.device import choose_device
 
         choose_device(device)

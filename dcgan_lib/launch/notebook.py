@@ -22,6 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from dcgan_lib.compute.interrupts import stop_like_ctrl_c
+from dcgan_lib.compute.torchrun import RankLost, check_ranks, rank, ranks
 from dcgan_lib.config import Config
 from dcgan_lib.data import load_images
 from dcgan_lib.launch.folders import (
@@ -40,6 +41,7 @@ from dcgan_lib.records.writing import FolderGone
 from dcgan_lib.settings import parse_yaml
 
 STOP_SECONDS = 180.0  # that a kernel has, once it is told to stop, to finish its step and save
+STOP_SECONDS_OF_RANKS = 20.0  # the same under torchrun, which kills a launcher, and not its kernel, after 30 s
 IDLE_SECONDS = 5.0  # that it has to end, once nothing trains: some never do by themselves
 TAKEN = 75  # exit code of a launcher whose folder another process holds: try again later
 
@@ -62,8 +64,13 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
     is killed: the notebook as far as it got is in the folder.
     """
     notebook, folder = find_notebook(), Path(folder)
+    check_ranks(config)
     check_device(config.device)
     check_folder(folder, config, load_images(config))  # prepared here, where a terminal has a bar
+    if ranks() > 1:
+        from dcgan_lib.launch.following import call_others  # imports torch
+
+        call_others()
     import papermill  # takes a second to import
     from nbclient.exceptions import DeadKernelError
 
@@ -89,6 +96,8 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
         except papermill.PapermillExecutionError as error:
             if error.ename == FolderGone.__name__:
                 raise FolderGone(folder) from error
+            if error.ename == RankLost.__name__:
+                raise RankLost(error.evalue) from error
             source = next((line for line in error.source.splitlines() if line.strip()), "")
             where = f"in cell [{error.exec_count}], {source!r}; the notebook with the traceback: {executed}"
             raise RuntimeError(f"{error.ename}: {error.evalue}\n  {where}") from error
@@ -138,7 +147,7 @@ def _kernel_manager(folder: Path) -> type:
             for task in waiting:
                 task.cancel()  # it waits for a cell's end, and would tell of a dead kernel or of closed sockets
             await asyncio.gather(*waiting, return_exceptions=True)
-            saved_by = time.monotonic() + STOP_SECONDS
+            saved_by = time.monotonic() + (STOP_SECONDS if ranks() == 1 else STOP_SECONDS_OF_RANKS)
             while is_taken(folder, TRAINER) and time.monotonic() < saved_by and await self.is_alive():
                 await asyncio.sleep(0.1)
             self.shutdown_wait_time = IDLE_SECONDS
@@ -157,6 +166,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def overrides(given: list[list[str]]) -> dict[str, Any]:
     """What `--set` was given, the values read as YAML; `ValueError` names the setting whose value is not YAML."""
     return {name: parse_yaml(value, f"--set {name}") for name, value in given}
+
+
+def read_settings(given: argparse.Namespace) -> Config:
+    """The Config of a file of settings and `--set`."""
+    return Config.from_file(given.settings).replace(**overrides(given.set))
 
 
 def warn_in_one_line() -> None:
@@ -179,7 +193,11 @@ def main(given: argparse.Namespace) -> int:
     warn_in_one_line()
     if given.with_parent:
         threading.Thread(target=_stop_with_parent, daemon=True).start()
-    config = Config.from_file(given.settings).replace(**overrides(given.set))
+    if rank() > 0:
+        from dcgan_lib.launch.following import follow  # imports torch
+
+        return follow(lambda: read_settings(given))
+    config = read_settings(given)
     folder = run_folder(given.runs, given.run or choose_run(given.runs, config, as_word(given.settings.stem)))
     try:
         run_notebook(config, folder, given.tag)

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import joblib
 
 from dcgan_lib.compute.interrupts import stop_like_ctrl_c, stop_requests
+from dcgan_lib.compute.torchrun import rank, ranks
 from dcgan_lib.data import ImageSet, load_images
 from dcgan_lib.launch.cluster import BACKENDS, connect, train_on_cluster
 from dcgan_lib.launch.folders import check_folder, is_finished, is_taken
@@ -112,6 +114,9 @@ def main(given: argparse.Namespace) -> int:
     """Train all runs of a sweep's file; 0 where all are finished, 1 where one failed, 130 where it was stopped."""
     stop_like_ctrl_c()
     warn_in_one_line()
+    if ranks() > 1:
+        time.sleep(5 * rank())  # so that the first rank alone tells it
+        raise ValueError("dcgan sweep shares the GPUs out by itself, one a run: call it without torchrun")
     if given.jobs is not None and given.jobs < 1:
         raise ValueError(f"--jobs is {given.jobs}: give 1 or more")
     if given.address and not given.backend:

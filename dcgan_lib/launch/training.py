@@ -9,6 +9,8 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from dcgan_lib.compute.ranks import join
+from dcgan_lib.compute.torchrun import rank
 from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet, load_images
 from dcgan_lib.gan import GAN
@@ -33,19 +35,24 @@ def train_run(
     tags: Iterable[str] = (),
     evaluator: Evaluator | None = None,
     view: Any = None,
-) -> RunRecord:
+) -> RunRecord | None:
     """Train a run in a folder of its own, or go on with the one that is there; returns its record.
 
     images: by default those that the Config names. step: what `fit` repeats. tags: words to find the run by.
     steps, seconds: end at the first report after so many steps, or so many seconds of training, of the run in all;
     the record's state is then "interrupted", and a later call with higher limits goes on from there exactly.
     evaluator: measures the faces every `evaluate_every` steps, and at the end. view: a `LiveView`, or the like.
+    Under torchrun each rank calls it: the first does all this, the others train along and return None.
 
     Raises `ValueError` where the folder holds a run of other settings or images, `FolderTaken` where another process
     trains in it, and what `fit` raises.
     """
     folder = Path(folder)
     images = load_images(config) if images is None else images
+    if rank() > 0:
+        for _ in fit(GAN(config), images, step):
+            pass
+        return None
     check_folder(folder, config, images)
     with claim(folder):
         gan, trained = GAN(config), 0.0  # seconds
@@ -58,7 +65,8 @@ def train_run(
             return gan.step >= (steps or math.inf) or trained >= (seconds or math.inf)
 
         if enough():
-            return load_run(folder)
+            with join(gan, images):  # where other ranks wait to be told so
+                return load_run(folder)
         write_config(config, folder, gan.device)
         (folder / "samples").mkdir(exist_ok=True)
         with open_run(config, folder, gan=gan, images=images, tags=tags) as run:

@@ -38,9 +38,13 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def start(command, *arguments):
-    """`dcgan <command>` as a process that computes on one core, and is stopped by Ctrl-C even where this one isn't."""
-    given = [sys.executable, "-m", "dcgan_lib", command, *map(str, arguments)]
+def start(command, *arguments, ranks=1):
+    """`dcgan <command>` as a process that computes on one core, and is stopped by Ctrl-C even where this one isn't.
+
+    With several `ranks` it is torchrun, which starts as many of them.
+    """
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), "-m", "--"]
+    given = [sys.executable, "-m", *(launcher if ranks > 1 else []), "dcgan_lib", command, *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, a child ignores it too
     try:

@@ -60,3 +60,14 @@ def test_as_many_at_a_time_as_there_are_gpus_or_cores_with_memory(monkeypatch):
         total = int(memory * gpus.MEMORY)
         monkeypatch.setattr("psutil.virtual_memory", lambda total=total: type("Memory", (), {"total": total}))
         assert default_jobs([config.replace(device="cpu") for config in runs]) == jobs
+
+
+def test_more_ranks_than_gpus_are_refused_before_anything_starts(monkeypatch):
+    told = {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": "3", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "3"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    check_device("cpu")
+    with pytest.raises(ValueError, match=r"^3 ranks were started on a machine with 2 GPUs: start 2, or set"):
+        check_device("auto")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    check_device("auto")
