@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
-from dcgan_lib.compute.torchrun import own_gpu
+from dcgan_lib.compute.torchrun import own_gpu, ranks
 from dcgan_lib.config import Config
 
 MEMORY = 2 << 30  # bytes for a run on the CPU: at the sizes of configs/cpu.yaml it takes at most 1.7 GB
@@ -41,10 +41,11 @@ def check_device(device: str) -> None:
 
     A GPU that is here is not tried, which would take memory from it.
     """
-    gpus = gpus_for(device) if device != "cpu" else []
-    if gpus:
+    if device == "cpu" or (device == "auto" and ranks() == 1):  # nothing that could be missing: no need to load torch
+        return
+    if gpus := gpus_for(device):
         own_gpu("cuda" if device == "auto" else device, len(gpus))
-    elif device not in ("auto", "cpu"):
+    elif device != "auto":
         from dcgan_lib.compute.device import choose_device
 
         choose_device(device)
