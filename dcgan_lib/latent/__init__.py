@@ -10,10 +10,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "directions": [
             "Direction",
+            "all_conditional",
             "attribute_directions",
             "closed_form_directions",
             "conditional",
             "load_directions",
+            "moved",
             "save_directions",
             "steering",
         ],

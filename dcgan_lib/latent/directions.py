@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -88,11 +89,38 @@ def conditional(direction: Direction, others: Sequence[Direction]) -> Direction:
     return replace(direction, vector=F.normalize(left, dim=0), auc=float("nan"))
 
 
+def all_conditional(directions: Sequence[Direction], similar: float = 0.5) -> list[Direction]:
+    """Each direction without what it shares with the others, but for those which say nearly the same as it does.
+
+    similar: the cosine from which on two say nearly the same, such as "Mustache" and the opposite of "No_Beard".
+    """
+    others = {x.name: [y for y in directions if y is not x and abs(x.vector @ y.vector) < similar] for x in directions}
+    return [conditional(each, others[each.name]) if others[each.name] else each for each in directions]
+
+
+def moved(gan: GAN, z: Tensor, direction: Direction, sigmas: Sequence[float]) -> Tensor:
+    """Each z (N, latent_dim) moved by each of these many deviations of the noise: (N × len(sigmas), latent_dim)."""
+    steps = noise_deviation(gan.config) * torch.as_tensor(sigmas, dtype=z.dtype)[:, None] * direction.vector
+    return (z[:, None] + steps).flatten(0, 1)
+
+
 class Turned(NamedTuple):
     """What steps turned: two tables with a row a direction and a column an attribute."""
 
     gained: pd.DataFrame  # of the faces without the attribute, the share that has it after the step; NaN without any
     change: pd.DataFrame  # the share of all faces with the attribute, after the step minus before it
+
+    def summary(self) -> dict[str, float]:
+        """Means over the directions that bear an attribute's name: what was meant, by a random step, and leakage.
+
+        Leakage: the size of the change of those attributes that were not meant, as a share of all faces.
+        """
+        names = [name for name in self.gained.index if name in self.gained.columns]
+        gained, change = self.gained[names], self.change.loc[names, names].to_numpy(copy=True)
+        np.fill_diagonal(change, np.nan)
+        meant = np.nanmean([gained.loc[name, name] for name in names])
+        by_chance = gained.loc["at random"].mean()
+        return {"turned as meant": meant, "by a random step": by_chance, "leakage": np.nanmean(np.abs(change))}
 
 
 def steering(
