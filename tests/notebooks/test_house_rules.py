@@ -43,8 +43,7 @@ def text_of(cell):
 
 
 def test_the_course_is_there():
-    numbers = [*range(9), 10]  # 9, the latent space, is to come
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in numbers]
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(11)]
 
 
 def test_small_enough_to_load_whole_and_short_enough_to_follow(notebook):
