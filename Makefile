@@ -84,7 +84,7 @@ SHORTER := '03_training -p max_images 900 -p epochs 2' '05_compare_runs -p sweep
   '06_debugging -p steps 60 -p classifier_steps 30' \
   '07_minimal_gan -p seconds 5' '08_other_models -p pixelcnn_steps 100 -p vae_steps 300 -p rbm_steps 1000 \
   -p flow_steps 300 -p drawn 4' \
-  '10_beyond_2016 -p steps 10'
+  '09_latent_space -p faces 100 -p d_steps 32' '10_beyond_2016 -p steps 10'
 .PHONY: build/test
 build/test: $(VENV)/.installed-dev
 	@rm -rf build/test && mkdir -p build/test && cp -r notebooks build/test/
