@@ -51,12 +51,13 @@ def test_each_image_has_a_search_of_its_own(gan, known):
 
 def test_what_got_stuck_is_searched_for_again_and_never_gets_worse(gan, known):
     images = gan.sample(known)
-    few = {retries: invert(gan, images, -known, steps=25, retries=retries).errors for retries in (0, 6)}
+    start = on_sphere(known + 2 * known.roll(1, 0), noise_radius(gan.config))
+    few = {retries: invert(gan, images, start, steps=8, retries=retries).errors for retries in (0, 8)}
     near = few[0] <= NEAR
     assert not near.all()
-    assert (few[6] <= few[0]).all()
-    assert torch.equal(few[6][near], few[0][near])
-    assert (few[6] <= NEAR).sum() > near.sum()
+    assert (few[8] <= few[0]).all()
+    assert torch.equal(few[8][near], few[0][near])
+    assert (few[8] < few[0]).any()
 
 
 def test_what_it_cannot_draw_only_comes_nearer(gan, known):
