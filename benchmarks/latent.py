@@ -68,12 +68,12 @@ def search(gan: GAN, images: ImageSet, count: int = 100) -> str:
     targets, held_out = gan.sample(known), images.batch(images.test_rows()[:count], "cpu")
     encoder, rows = train_encoder(gan), []
     for name, goal, start, sphere in (
-        ("its own, from the encoder's guess, then up to four times from a random z", targets, encoder, True),
+        ("its own, from the encoder's guess, up to seven searches", targets, encoder, True),
         ("its own, from a random z", targets, elsewhere, True),
         ("held-out faces, on the sphere", held_out, encoder, True),
         ("held-out faces, any z", held_out, encoder, False),
     ):
-        found = invert(gan, goal, start, sphere=sphere, retries=4 if goal is targets and start is encoder else 0)
+        found = invert(gan, goal, start, sphere=sphere, retries=6 if goal is targets and start is encoder else 0)
         same = (found.errors < NEAR) & (torch.cosine_similarity(found.z, known) > 0.99)
         again = f"{int(same.sum())} of {count}" if goal is targets else "–"
         rows.append(f"| {name} | {again} | {found.errors.median():.4f} | {found.z.norm(dim=1).median():.1f} |")

@@ -69,7 +69,8 @@ def invert(
     images: (N, C, S, S), uint8 or float in [-1, 1]; start: an `Encoder`, or vectors (N, latent_dim). On the `sphere`
     only z as long as noise is are allowed; without it any, and what G never drew is often "found" far outside of the
     noise. Every image has its own search by L-BFGS, all side by side. `retries`: so often, images that are further away
-    than `NEAR` are searched for again from a random z, since a search can get stuck; what comes nearest is returned.
+    than `NEAR` are searched for again, from the first guess with noise added, since a search can get stuck; the nearest
+    is returned.
     `ValueError` for images of another shape.
     """
     config, network = gan.config, _frozen(gan)
@@ -83,28 +84,30 @@ def invert(
         z = points @ even
         return on_sphere(z, radius) if sphere else z
 
-    def search(targets: Tensor, begin: Encoder | Tensor) -> Found:
+    def search(targets: Tensor, guess: Tensor) -> Found:
         targets = as_floats(targets).to(gan.device)
-        with torch.no_grad():
-            guess = begin(targets) if isinstance(begin, nn.Module) else begin.to(gan.device)
 
         def losses(points: Tensor) -> Tensor:
             return (network(drawn(points)) - targets).square().flatten(1).sum(1)
 
-        points, left = _lbfgs(losses, on_sphere(guess, radius) @ back, steps)
+        points, left = _lbfgs(losses, on_sphere(guess, radius).to(gan.device) @ back, steps)
         return Found(drawn(points).cpu(), (left / targets[0].numel()).sqrt().cpu())
 
-    def search_all(targets: Tensor, begin: Encoder | Tensor) -> Found:
-        parts = [slice(first, first + PART) for first in range(0, len(targets), PART)]
-        found = [search(targets[p], begin if isinstance(begin, nn.Module) else begin[p]) for p in parts]
+    def search_all(targets: Tensor, guesses: Tensor) -> Found:
+        found = [search(*part) for part in zip(targets.split(PART), guesses.split(PART), strict=True)]
         return Found(*(torch.cat(values) for values in zip(*found, strict=True)))
 
-    z, errors = search_all(images, start)
+    guesses = start
+    if isinstance(start, nn.Module):
+        with torch.no_grad():
+            guesses = torch.cat([start(as_floats(part).to(gan.device)).cpu() for part in images.split(PART)])
+    z, errors = search_all(images, guesses)
     random = torch.Generator().manual_seed(0)
     for _ in range(retries):
         far = torch.nonzero(errors > NEAR)[:, 0]
         if len(far):
-            again = search_all(images[far], gan.noise(len(far), random))
+            aside = on_sphere(guesses[far].cpu(), radius) + gan.noise(len(far), random)
+            again = search_all(images[far], aside)
             better = again.errors < errors[far]
             z[far[better]], errors[far[better]] = again.z[better], again.errors[better]
     return Found(z, errors)
