@@ -18,7 +18,7 @@ from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_bytes, to_floats
 from dcgan_lib.quality import metrics
 from dcgan_lib.quality.attribute_classifier import AttributeClassifier, load_classifier
-from dcgan_lib.sharing.folder import is_pretrained
+from dcgan_lib.sharing.folder import find, is_pretrained
 
 COUNT = 2000  # images on either side; distances depend on it
 MOST_TRAINING = 20_000  # training images among which the nearest is looked for
@@ -181,7 +181,8 @@ def scores_table(scores: dict[str, float], floor: dict[str, float]) -> str:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, help="a run's folder, a checkpoint, or a pretrained folder")
+    told = "a run's folder, a checkpoint, a pretrained folder, portraits, or owner/name on the Hugging Face Hub"
+    parser.add_argument("run", metavar="source", help=told)
     parser.add_argument("--data", help="the images to compare with, where they are no longer where the run had them")
     parser.add_argument("--count", type=int, default=COUNT, help=f"images on either side (default: {COUNT})")
     parser.add_argument("--cache", default="data/cache", help="folder of prepared images")
@@ -191,12 +192,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(given: Namespace) -> int:
     """Measure a run's newest checkpoint, or any other, and print a table."""
     began = time.perf_counter()
-    gan = GAN.load(given.run)
+    path = find(given.run)
+    gan = GAN.load(path)
     config = gan.config
     source = given.data or config.data
     images = prepare(source, config.image_size, config.channels, config.max_images, cache=given.cache)
     evaluator = Evaluator(images, config.hold_out, given.count, load_classifier(images, given.cache))
-    scores, floor = evaluator(gan, overfitting=not is_pretrained(given.run)), evaluator.floor()
+    scores, floor = evaluator(gan, overfitting=not is_pretrained(path)), evaluator.floor()
     if given.fid:
         scores |= fid_and_kid(evaluator.sample(gan), evaluator.real)
     against = "held-out images" if config.hold_out else "training images (hold_out is off)"

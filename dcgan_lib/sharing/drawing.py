@@ -24,6 +24,8 @@ from dcgan_lib.latent.walks import loop
 
 BATCH = 64  # images drawn at a time, always as many: how sums are rounded may depend on it
 STEPS, PER_SECOND = 24, 25  # of a walk: frames from one face to the next, and frames a second
+MOST_IN_GRID, MOST_ON_WALK = 10_000, 500  # images that are in memory together
+PICTURES = (".png", ".jpg", ".webp")
 SOFTWARE = "dcgan_lib"  # what each file says it comes from
 
 
@@ -175,6 +177,15 @@ def main(given: Namespace) -> int:
         raise ValueError("nothing to write: give --to FOLDER, --grid FILE, or --walk FILE")
     if given.count < 1 or given.seed < 0:
         raise ValueError(f"count is {given.count}, seed is {given.seed}: give 1 image or more, and a seed of 0 or more")
+    if given.grid and given.count > MOST_IN_GRID:
+        raise ValueError(f"count is {given.count:,}: a grid takes at most {MOST_IN_GRID:,}; write files by --to FOLDER")
+    if given.grid and given.grid.suffix.lower() not in PICTURES:
+        raise ValueError(f"--grid {given.grid}: name a file that ends with {', '.join(PICTURES)}")
+    if given.walk and not 2 <= given.faces <= MOST_ON_WALK:
+        raise ValueError(f"faces is {given.faces:,}: a walk goes through 2 to {MOST_ON_WALK}")
+    for path in (given.grid, given.walk):
+        if path and path.is_dir():
+            raise ValueError(f"{path} is a folder: name a file")
     gan = GAN.from_pretrained(given.source, given.device)
     if given.to:
         began = time.perf_counter()

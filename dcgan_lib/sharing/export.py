@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from dcgan_lib.records import export as records
-from dcgan_lib.sharing.folder import find
+from dcgan_lib.sharing.folder import find, is_pretrained
 
 NETWORKS = {"onnx": ".onnx", "torch": ".pt2"}  # what a generator can be exported to, and the file's suffix
 PRETRAINED = "pretrained"
@@ -38,11 +38,16 @@ def main(given: Namespace) -> int:
     if given.to == PRETRAINED:
         from dcgan_lib.sharing.pretrained import push_to_hub, share
 
+        if given.push and is_pretrained(path) and not given.into:  # as it is, with the card that was read
+            print(f"sent to {push_to_hub(path, given.push)}")
+            return 0
         share(path, into, given.dtype or "float32", given.licence or "", given.measure, given.data)
         print(f'a generator in {into}: GAN.from_pretrained("{into}"); read its README.md before you share it')
         if given.push:
             print(f"sent to {push_to_hub(into, given.push)}")
         return 0
+    if into.is_dir():
+        raise ValueError(f"{into} is a folder: name a file, {into / name}{NETWORKS[given.to]}, say")
     from dcgan_lib.sharing.networks import export_onnx, export_torch
 
     gan = GAN.load(path, "cpu")

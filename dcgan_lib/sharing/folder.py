@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a launcher looks whether a source is there without waiting 
     from torch import nn
 
 CONFIG, WEIGHTS, CARD, SAVED = "config.json", "model.safetensors", "README.md", "checkpoint.pt"
+DIRECTIONS = "directions.json"  # beside them, where somebody has looked for directions in the latent space
 LIBRARY = "dcgan_lib"  # what a config.json of ours says of itself
 SHIPPED = Path(__file__).with_name("portraits")  # the generator that comes with the package
 
@@ -29,6 +30,8 @@ def find(source: str | Path | None = None) -> Path:
     """
     if source is None:
         return SHIPPED
+    if not str(source):
+        raise ValueError("the source is empty: give a run's folder, a checkpoint, a pretrained folder, or portraits")
     path = Path(source).expanduser()
     if path.exists():
         return path
@@ -118,6 +121,8 @@ def write(folder: str | Path, generator: "nn.Module", config: Config, step: int,
     about = {"library": LIBRARY, "version": __version__, "step": step, "sha256": hashlib.sha256(content).hexdigest()}
     about["config"] = public(config)
     folder.mkdir(parents=True, exist_ok=True)
+    if (folder / WEIGHTS).exists() and (folder / WEIGHTS).read_bytes() != content:
+        (folder / DIRECTIONS).unlink(missing_ok=True)  # they are of the generator that was here
     checkpoint.write_whole(folder / WEIGHTS, content)
     checkpoint.write_whole(folder / CONFIG, json.dumps(about, indent=2) + "\n")
     checkpoint.write_whole(folder / CARD, card)
@@ -189,7 +194,7 @@ def _download(name: str) -> Path:
         advice = "to get it from the Hugging Face Hub: pip install huggingface_hub"
         raise RuntimeError(f"no folder {name} is here; {advice}") from error
     try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, "directions.json"]))
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, DIRECTIONS]))
     except Exception as error:  # of many kinds: no network, no such model, one that is private
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
         raise RuntimeError(f"no folder {name} is here, and the Hugging Face Hub did not give it: {said}") from error

@@ -24,7 +24,7 @@ def test_a_signal_that_comes_while_the_run_saves_does_no_harm(terminal):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stops by signals")
-def test_two_kinds_of_signal_are_one_request_and_the_same_again_is_insistence():
+def test_two_kinds_of_signal_are_one_request_and_the_same_again_is_insistence(ctrl_c):
     before, stop = signal.getsignal(signal.SIGTERM), threading.Event()
     with interrupts.stop_requests(stop):
         for number in (signal.SIGTERM, signal.SIGINT):  # of Slurm to all processes, and of the launcher to its kernel

@@ -148,7 +148,7 @@ def test_of_two_that_come_at_once_at_most_one_holds(tmp_path, elsewhere):
     assert [path.name for path in tmp_path.glob(".lock.*")] == [".lock.0123456789ab"]
 
 
-def test_a_holder_that_was_taken_for_dead_is_interrupted(tmp_path, monkeypatch):
+def test_a_holder_that_was_taken_for_dead_is_interrupted(tmp_path, monkeypatch, ctrl_c):
     monkeypatch.setattr(lease, "BEAT", 0.05)
     told = "not heard of for 600 s, and another machine goes on with the run: it ends here"
     with pytest.warns(UserWarning, match=told), pytest.raises(KeyboardInterrupt), claim(tmp_path):  # noqa: PT031
