@@ -4,7 +4,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NUMBER = "dcgan_lib.number"  # the file in a process's folder that says how many came before it
 #: What reading a damaged or foreign record may raise.
@@ -30,7 +30,7 @@ def find_processes(folder: Path, home: Path) -> tuple[list[Process], list[str]]:
     processes, problems = [], []
     for entry in sorted(folder.glob("*/*")):
         try:
-            metadata = json.loads(inside(home, entry / "metadata.json").read_bytes())
+            metadata = parse(inside(home, entry / "metadata.json").read_bytes())
             created = datetime.fromisoformat(metadata["createdAt"]).astimezone(UTC)
             counted = entry / NUMBER
             number = int(counted.read_text()) if counted.is_file() else -1
@@ -48,3 +48,14 @@ def inside(home: Path, file: Path) -> Path:
     if not file.is_file():  # a pipe would keep its reader waiting
         raise FileNotFoundError(f"{file} is missing, or not a file")
     return file
+
+
+def parse(text: bytes) -> Any:
+    """What JSON holds, with whole characters alone."""
+    value = json.loads(text)
+    return json.loads(whole(json.dumps(value, ensure_ascii=False))) if b"\\ud" in text.lower() else value
+
+
+def whole(text: str) -> str:
+    """The text with a question mark for half a character, which no file or table takes."""
+    return text.encode("utf-8", "replace").decode()

@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from dcgan_lib.records.log_files import BROKEN, Process, inside
+from dcgan_lib.records.log_files import BROKEN, Process, inside, parse, whole
 from dcgan_lib.records.paths import RESUMED
 
 # How the client writes a line of points: a reader who knows it finds a series without parsing megabytes of pictures.
@@ -185,7 +185,7 @@ class Replay:
                 series.unread[log].append(offset)
                 self.series[path] = series
         else:
-            entry = _whole_text(line)
+            entry = parse(line)
             version = entry["version"]
             if version not in versions:
                 self._apply(entry["obj"], log)
@@ -230,7 +230,7 @@ class Replay:
 @lru_cache(maxsize=1024)
 def _read_head(head: bytes) -> tuple[str, str]:
     """The kind and the path of a line of points, from its bytes before them."""
-    operation = json.loads(head + b"]}}")["obj"]
+    operation = parse(head + b"]}}")["obj"]
     if operation["type"] not in ("LogFloats", "LogStrings", "LogImages"):
         raise ValueError(f"unknown operation {operation['type']}")
     return operation["type"], "/".join(operation["path"])
@@ -249,7 +249,9 @@ def _points(line: bytes, kind: str, log: LogFile, offset: int, following: float 
             step = following
         if not -(2**53) < step < 2**53:  # NaN neither
             raise ValueError(f"step {step}")
-        value = float(value) if kind == "LogFloats" else str(value) if kind == "LogStrings" else (log, offset, index)
+        value = (
+            float(value) if kind == "LogFloats" else whole(str(value)) if kind == "LogStrings" else (log, offset, index)
+        )
         rows.append((step, value, float(entry["ts"]), log.process))
         following = step + 1
     return rows
@@ -257,18 +259,10 @@ def _points(line: bytes, kind: str, log: LogFile, offset: int, following: float 
 
 def to_image(line: bytes, index: int) -> Image.Image:
     """The picture at this index of a line of points; raises nearly anything where its bytes are not one."""
-    value = json.loads(line)["obj"]["values"][index]["value"]
+    value = parse(line)["obj"]["values"][index]["value"]
     # Named, since Pillow would start another program for some kinds.
     picture = Image.open(io.BytesIO(base64.b64decode(value["data"])), formats=("PNG", "JPEG", "WEBP"))
     if picture.width * picture.height > MOST_PIXELS:
         raise ValueError(f"a picture of {picture.width}x{picture.height} pixels")
     picture.load()
     return picture
-
-
-def _whole_text(line: bytes) -> Any:
-    """What a line of JSON holds; half a character, which no file or table can take, becomes a question mark."""
-    value = json.loads(line)
-    if b"\\ud" in line.lower():
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-    return value

@@ -38,7 +38,8 @@ def main(given: Namespace) -> int:
     if given.to == PRETRAINED:
         from dcgan_lib.sharing.pretrained import push_to_hub, share
 
-        if given.push and is_pretrained(path) and not given.into:  # as it is, with the card that was read
+        changes = (given.into, given.dtype, given.licence, given.measure, given.data)
+        if given.push and is_pretrained(path) and not any(changes):  # as it lies there, with the card that was read
             print(f"sent to {push_to_hub(path, given.push)}")
             return 0
         share(path, into, given.dtype or "float32", given.licence or "", given.measure, given.data)

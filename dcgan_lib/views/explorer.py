@@ -22,7 +22,7 @@ from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_grid
 from dcgan_lib.latent.directions import Direction, closed_form_directions, load_directions
 from dcgan_lib.latent.walks import loop
-from dcgan_lib.sharing.folder import find
+from dcgan_lib.sharing.folder import DIRECTIONS, find
 from dcgan_lib.views.exploration import Exploration, read_state, write_state
 from dcgan_lib.views.front_end import has_front_end
 from dcgan_lib.views.plots import picture_row, rendered
@@ -212,7 +212,7 @@ def default_directions(source: GAN | str | Path | None, gan: GAN) -> list[Direct
     """The directions of `directions.json` in the source's folder, or else the closed-form ones."""
     if not isinstance(source, GAN):
         path = find(source)
-        saved = (path if path.is_dir() else path.parent) / "directions.json"
+        saved = (path if path.is_dir() else path.parent) / DIRECTIONS
         if saved.is_file():
             return load_directions(saved)
     return closed_form_directions(gan)

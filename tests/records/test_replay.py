@@ -1,5 +1,6 @@
 """A record read on while it is written, taken up again, and in every state of disrepair."""
 
+import json
 import os
 import random
 import shutil
@@ -117,6 +118,24 @@ def test_a_point_without_a_time_of_its_own_has_no_seconds_either(tmp_path):
     frame = load_run(tmp_path).series(LOSS_G)
     assert frame["time"].isna().all()
     assert len(frame) == 2
+
+
+def test_half_a_character_becomes_a_question_mark_wherever_it_stands(tmp_path):
+    half, whole = "a\\ud800b", "a😀b"  # as JSON has them: damage has cut the first in two
+    text = [{"value": "VALUE", "step": 1, "ts": 0.0}]
+    lines = [
+        operation(1, type="AssignString", path=["PATH"], value="VALUE"),
+        operation(2, type="AssignString", path=["whole"], value=whole),
+        operation(3, type="LogStrings", path=["said"], values=text),
+        point(4, 1.0, 1, path="PATH2"),
+    ]
+    lines = [line.replace("VALUE", half).replace("PATH", half) for line in lines]
+    write_process(tmp_path / "neptune", "1", *lines)
+    record = load_run(tmp_path)
+    assert record.fields == {"a?b": "a?b", "whole": whole}
+    assert record.series_names == ["a?b2", "said"]
+    assert record.last("said") == (1, "a?b")
+    json.dumps([*record.fields], ensure_ascii=False).encode()
 
 
 def test_a_record_kept_for_a_server_is_read_like_any_other(tmp_path):

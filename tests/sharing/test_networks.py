@@ -11,7 +11,8 @@ import torch
 
 from dcgan_lib import GAN
 from dcgan_lib.__main__ import main
-from dcgan_lib.sharing import networks
+from dcgan_lib.sharing import networks, pretrained
+from dcgan_lib.sharing.folder import DIRECTIONS
 from dcgan_lib.sharing.networks import export_onnx, export_torch
 from dcgan_lib.train import fit
 
@@ -157,6 +158,35 @@ def test_the_command_writes_a_pretrained_folder_that_the_command_takes(source, t
     assert capsys.readouterr().out.startswith(f'a generator in {folder}: GAN.from_pretrained("{folder}")')
     assert main(["sample", str(folder), "--count", "3", "--grid", str(tmp_path / "grid.png")]) == 0
     assert main(["export", str(folder), "--to", "torch", "--into", str(tmp_path / "again.pt2")]) == 0
+
+
+def test_a_pretrained_folder_is_sent_as_it_lies_there_unless_it_is_to_change(source, monkeypatch, capsys):
+    sent = []
+    monkeypatch.setattr(pretrained, "push_to_hub", lambda folder, name: sent.append(folder) or f"https://hub/{name}")
+    assert main(["export", str(source), "--to", "pretrained", "--push", "me/faces"]) == 0
+    folder = source.parent / "exports/run"
+    card = folder / "README.md"
+    card.write_text(card.read_text() + "my own line\n")
+    assert main(["export", str(folder), "--to", "pretrained", "--push", "me/faces"]) == 0
+    assert card.read_text().endswith("my own line\n")
+    assert main(["export", str(folder), "--to", "pretrained", "--push", "me/faces", "--dtype", "float16"]) == 0
+    assert sent == [folder, folder, folder.parent / "exports/run"]
+    assert capsys.readouterr().out.count("sent to https://hub/me/faces") == 3
+
+
+def test_directions_go_with_the_generator_that_they_were_found_in(tiny, tmp_path):
+    gan, folder = GAN(tiny), tmp_path / "faces"
+    gan.save_pretrained(folder)
+    (folder / DIRECTIONS).write_text("{}")
+    gan.save_pretrained(folder)
+    assert (folder / DIRECTIONS).exists()
+    GAN(tiny.replace(seed=2)).save_pretrained(folder)
+    assert not (folder / DIRECTIONS).exists()
+
+
+def test_a_network_is_not_written_over_a_folder(source, tmp_path, capsys):
+    assert main(["export", str(source), "--to", "torch", "--into", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"{tmp_path} is a folder: name a file, {tmp_path}/run.pt2, say\n"
 
 
 @pytest.mark.parametrize(
