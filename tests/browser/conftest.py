@@ -1,6 +1,7 @@
 """A real JupyterLab over a copy of the course, and a real browser to use it with."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from helpers.browser import WAIT
 
 PROJECT = Path(__file__).parents[2]
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
@@ -86,3 +88,20 @@ def page(browser):
     page = browser.new_page(viewport={"width": 1400, "height": 1200})
     yield page
     page.close()
+
+
+@pytest.fixture
+def run_all(page, lab):
+    """Opens a notebook in JupyterLab and runs all its cells by the menu; the browser then has no errors to tell."""
+    errors = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+
+    def run(name):
+        page.goto(f"{lab}/lab/tree/notebooks/{name}?reset")
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=WAIT)
+        page.get_by_text("| Idle").wait_for(timeout=WAIT)  # the status bar's word for a kernel that is ready
+        page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(r"^Run$")).click()
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
+
+    yield run
+    assert not [error for error in errors if "favicon" not in error]

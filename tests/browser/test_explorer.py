@@ -1,10 +1,9 @@
 """The explorer as a reader uses it in JupyterLab: sliders by keys, faces kept and mixed, undone and saved."""
 
-import re
-
 import nbformat
 import numpy as np
 import pytest
+from helpers.browser import WAIT
 from PIL import Image
 
 from dcgan_lib.config import Config
@@ -14,7 +13,6 @@ from dcgan_lib.views import LatentExplorer
 api = pytest.importorskip("playwright.sync_api")
 expect = api.expect
 
-WAIT = 60_000  # ms, for a kernel that has two busy cores
 CELL = "from dcgan_lib.views import LatentExplorer\nLatentExplorer('../generator.pt', folder='../exports')"
 PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"
 
@@ -31,18 +29,11 @@ def gan(workplace):
 
 
 @pytest.fixture
-def panel(page, lab, gan):
+def panel(page, run_all, gan):
     """The explorer's panel, its cell executed."""
-    errors = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(f"{lab}/lab/tree/notebooks/explorer.ipynb?reset")
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=WAIT)
-    page.get_by_text("| Idle").wait_for(timeout=WAIT)
-    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(r"^Run$")).click()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
+    run_all("explorer.ipynb")
     page.locator(".dcgan-explorer").wait_for(timeout=WAIT)
-    yield page.locator(".dcgan-explorer")
-    assert not [error for error in errors if "favicon" not in error]
+    return page.locator(".dcgan-explorer")
 
 
 def pixels(canvas):

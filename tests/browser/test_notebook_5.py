@@ -1,8 +1,7 @@
 """Notebook 5 as a reader uses it: JupyterLab in a real browser, runs chosen, the slider moved, a training followed."""
 
-import re
-
 import pytest
+from helpers.browser import WAIT
 from helpers.records import LOSS_G, add_points, write_run
 
 from dcgan_lib.config import Config
@@ -12,7 +11,6 @@ api = pytest.importorskip("playwright.sync_api")
 expect = api.expect
 
 COMPARER = ".dcgan-comparer"
-WAIT = 60_000  # ms, for a kernel that has two busy cores; what is awaited comes at once on a quiet machine
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +25,15 @@ def runs(workplace):
 
 
 @pytest.fixture
-def notebook(page, lab, runs):
+def notebook(page, run_all, runs):
     """Notebook 5, executed by JupyterLab's menu, its comparer in view; no other cell has failed."""
-    errors = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(f"{lab}/lab/tree/notebooks/05_compare_runs.ipynb?reset")
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=WAIT)
-    page.get_by_text("| Idle").wait_for(timeout=WAIT)  # the status bar's word for a kernel that is ready
-    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(r"^Run$")).click()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile(r"^Run All Cells$")).click()
+    run_all("05_compare_runs.ipynb")
     page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=WAIT)
     failed = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
     assert failed.all_inner_texts() == []
     page.locator(COMPARER).wait_for(timeout=WAIT)
     page.locator(COMPARER).scroll_into_view_if_needed()
-    yield page
-    assert not [error for error in errors if "favicon" not in error]
+    return page
 
 
 def part(page, name, inner=""):
