@@ -51,9 +51,10 @@ def inside(home: Path, file: Path) -> Path:
 
 
 def parse(text: bytes) -> Any:
-    """What JSON holds, with whole characters alone."""
+    """What JSON holds, with whole characters alone; `json.loads` lets halves through, written out or as bytes."""
     value = json.loads(text)
-    return json.loads(whole(json.dumps(value, ensure_ascii=False))) if b"\\ud" in text.lower() else value
+    halves = b"\\ud" in text.lower() or b"\xed" in text  # perhaps: whole characters may have these too
+    return json.loads(whole(json.dumps(value, ensure_ascii=False))) if halves else value
 
 
 def whole(text: str) -> str:

@@ -1,6 +1,5 @@
 """A record read on while it is written, taken up again, and in every state of disrepair."""
 
-import json
 import os
 import random
 import shutil
@@ -120,22 +119,24 @@ def test_a_point_without_a_time_of_its_own_has_no_seconds_either(tmp_path):
     assert len(frame) == 2
 
 
-def test_half_a_character_becomes_a_question_mark_wherever_it_stands(tmp_path):
-    half, whole = "a\\ud800b", "a😀b"  # as JSON has them: damage has cut the first in two
-    text = [{"value": "VALUE", "step": 1, "ts": 0.0}]
+@pytest.mark.parametrize("half", [b"\\ud800", b"\xed\xa0\x80"], ids=["written out", "as bytes"])
+def test_half_a_character_becomes_question_marks_wherever_it_stands(tmp_path, half):
     lines = [
-        operation(1, type="AssignString", path=["PATH"], value="VALUE"),
-        operation(2, type="AssignString", path=["whole"], value=whole),
-        operation(3, type="LogStrings", path=["said"], values=text),
-        point(4, 1.0, 1, path="PATH2"),
+        operation(1, type="AssignString", path=["aHALFb"], value="aHALFb"),
+        operation(2, type="AssignString", path=["whole"], value="a😀한b"),
+        point(3, 1.0, 1, path="aHALFb2"),
     ]
-    lines = [line.replace("VALUE", half).replace("PATH", half) for line in lines]
-    write_process(tmp_path / "neptune", "1", *lines)
+    write_process(tmp_path / "neptune", "1", *(line.encode().replace(b"HALF", half) for line in lines))
     record = load_run(tmp_path)
-    assert record.fields == {"a?b": "a?b", "whole": whole}
-    assert record.series_names == ["a?b2", "said"]
-    assert record.last("said") == (1, "a?b")
-    json.dumps([*record.fields], ensure_ascii=False).encode()
+    assert record.fields == {"a?b": "a?b", "whole": "a😀한b"}
+    assert record.series_names == ["a?b2"]
+    assert record.last("a?b2") == (1, 1.0)
+
+
+def test_half_a_character_in_a_logged_text_too(tmp_path):
+    said = operation(1, type="LogStrings", path=["said"], values=[{"value": "aHALFb", "step": 1, "ts": 0.0}])
+    write_process(tmp_path / "neptune", "1", said.replace("HALF", "\\ud800"))
+    assert load_run(tmp_path).last("said") == (1, "a?b")
 
 
 def test_a_record_kept_for_a_server_is_read_like_any_other(tmp_path):
