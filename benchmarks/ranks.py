@@ -1,7 +1,7 @@
 """`python benchmarks/ranks.py`: what several ranks bring on this machine, and what it costs them to share gradients;
 prints a table, and rewrites its part of RESULTS.md.
 
-Without several GPUs: two ranks on a core each beside one on two cores. Nothing else may run meanwhile. Takes about 4
+Without several GPUs: two ranks on a core each beside one on two cores. Nothing else may run meanwhile. Takes about 12
 minutes on 2 cores. What is compared runs in turn, several times; a row has the median and the range.
 """
 

@@ -37,9 +37,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return module.main(parser.parse_args(arguments[1:]))
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        lines = ("".join(c if c.isprintable() else " " for c in line[:1000]) for line in str(error).splitlines())
+        lines = ("".join(c if c.isprintable() else " " for c in line[:1000]) for line in _told(error).splitlines())
         print(*lines, sep="\n", file=sys.stderr)  # foreign text may hold what steers a terminal, or be long
         return 1
+
+
+def _told(error: Exception) -> str:
+    """What an error says, without the system's own number and with what to do."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror.lower()}; give another path" if error.filename else error.strerror
 
 
 if __name__ == "__main__":

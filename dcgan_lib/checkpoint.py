@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from dcgan_lib.settings import first_line
+
 if TYPE_CHECKING:  # imported where it is used: whoever only writes a small file does not wait for it
     import torch
 
@@ -33,7 +35,7 @@ def save(path: str | Path, **parts: Any) -> None:
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as a RuntimeError
         kept = f"the checkpoint before it is intact in {path}" if path.exists() else "none was there before"
         mended = "Free some space or choose another folder" if path.parent.is_dir() else "Its folder is gone"
-        raise OSError(f"could not write {path}: {str(error).splitlines()[0]}; {kept}. {mended}") from error
+        raise OSError(f"could not write {path}: {first_line(error)}; {kept}. {mended}") from error
 
 
 def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], Any]) -> None:

@@ -18,16 +18,8 @@ STATISTICS = ("loss_d", "loss_g", "d_real", "d_fake_before", "d_fake_after")
 #: The shares of real images and of fakes that D tells rightly, the lengths of both gradients, the share of the fakes'
 #: pixel values at the ends of the range, how much the fakes differ from each other as a multiple of how much the real
 #: images do, and the darkest and brightest value in the real ones.
-HEALTH = (
-    "accuracy_real",
-    "accuracy_fake",
-    "gradient_d",
-    "gradient_g",
-    "saturation",
-    "variety",
-    "real_low",
-    "real_high",
-)
+HEALTH = ("accuracy_real", "accuracy_fake", "gradient_d", "gradient_g")
+HEALTH += ("saturation", "variety", "real_low", "real_high")
 
 SATURATED = 0.99  # from there on tanh lets next to no gradient through
 
@@ -41,9 +33,7 @@ def measure(gan: GAN, step: "Step") -> dict[str, Tensor]:
     objective = OBJECTIVES[gan.config.objective]
     d_real, d_fake, d_fake_after = map(objective.output, (step.real_logits, step.fake_logits, step.fake_logits_after))
     statistics = (step.loss_d, step.loss_g, d_real.mean(), d_fake.mean(), d_fake_after.mean())
-    boundary = objective.boundary
-    if boundary is None:
-        boundary = (d_real.mean() + d_fake.mean()) / 2
+    boundary = (d_real.mean() + d_fake.mean()) / 2 if objective.boundary is None else objective.boundary
     real, fake = (images[:, :, ::4, ::4].float() for images in (step.real, step.fake))  # every 16th pixel is enough
     health = (
         (d_real > boundary).float().mean(),

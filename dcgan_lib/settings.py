@@ -55,9 +55,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 #: Settings of earlier versions: the value that means what training does now, and what to do about any other.
-RETIRED = {
-    "mixed_batches": (False, "give `fit` or `train_run` a step of your own, as notebook 6 does"),
-}
+RETIRED = {"mixed_batches": (False, "give `fit` or `train_run` a step of your own, as notebook 6 does")}
 
 
 class _Loader(yaml.SafeLoader):
@@ -81,7 +79,7 @@ def parse_yaml(text: str | bytes, where: Any) -> Any:
         mark, advice = error.problem_mark, ": a tab; indent with spaces" if "'\\t'" in error.problem else ""
         raise ValueError(f"{where}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}{advice}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # characters or dates, too many brackets
-        raise ValueError(f"{where} is not valid YAML: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{where} is not valid YAML: {first_line(error)}") from error
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -92,6 +90,11 @@ def read_yaml(path: str | Path) -> Any:
     except (FileNotFoundError, IsADirectoryError) as error:
         files = sorted(file.name for file in (path if path.is_dir() else path.parent).glob("*.yaml"))
         raise type(error)(f"{path} is not a file{did_you_mean(path.name, files) if files else ''}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line of at most 200 characters; its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def did_you_mean(name: Any, known: Collection[str]) -> str:

@@ -39,6 +39,16 @@ def test_what_is_not_there_is_one_line_and_exit_code_1(arguments, capsys):
     assert "no/where" in said.err
 
 
+def test_what_the_system_refuses_is_told_in_words(tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    for path, said in (
+        (tmp_path / "file" / "faces", "not a directory"),
+        (tmp_path / ("a" * 300), "file name too long"),
+    ):
+        assert main(["sample", "--count", "1", "--to", str(path)]) == 1
+        assert capsys.readouterr().err == f"{path}: {said}; give another path\n"
+
+
 def test_foreign_text_in_an_error_is_cut_and_steers_no_terminal(tmp_path, capsys):
     (tmp_path / "settings.yaml").write_text('data: "\\e[31mred/\\e]0;' + "x/" * 700 + '"')
     assert main(["train", str(tmp_path / "settings.yaml"), "--runs", str(tmp_path)]) == 1

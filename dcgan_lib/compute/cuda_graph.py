@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dcgan_lib.compute.torchrun import ranks
+from dcgan_lib.settings import first_line
 
 WARM_UP = 3  # steps of a kind before the recording: cuDNN chooses its kernels in them, and Adam makes its state
 
@@ -39,8 +40,8 @@ class GraphedStep:
                 self.graphs[kind] = self._record(real, z)
             except RuntimeError as error:  # an operation that can't be recorded, or no memory for its buffers
                 self.gan.step, self.wanted = done, False
-                reason = str(error).splitlines()[0]
-                warnings.warn(f"training goes on without a CUDA graph, which failed: {reason}", stacklevel=2)
+                told = f"training goes on without a CUDA graph, which failed: {first_line(error)}"
+                warnings.warn(told, stacklevel=2)
                 return self.step(self.gan, real, z)
         graph, outputs = self.graphs[kind]
         self.real.copy_(real)

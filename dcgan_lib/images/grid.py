@@ -1,6 +1,7 @@
 """A batch of images: from bytes to what the networks see, and from that to a picture and a small file."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -42,4 +43,18 @@ def jpeg(picture: np.ndarray | Image.Image, quality: int = 85) -> bytes:
         picture = Image.fromarray(picture)
     file = io.BytesIO()
     picture.convert("RGB").save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def gif(frames: Sequence[np.ndarray], milliseconds: float, side: int = 0) -> bytes:
+    """A GIF file that goes round for ever, of square frames (S, S, 3) uint8, so many milliseconds each.
+
+    Each frame has 256 colours of its own: with one palette for all, backgrounds fall into bands. Frames are enlarged to
+    `side` pixels, or the largest whole number of times S below it.
+    """
+    size = max(1, side // len(frames[0])) * len(frames[0])
+    pictures = [Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC) for frame in frames]
+    first, *others = (picture.quantize(256) for picture in pictures)
+    file = io.BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
     return file.getvalue()

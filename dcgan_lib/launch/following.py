@@ -8,6 +8,7 @@ from dcgan_lib.compute.torchrun import rank
 from dcgan_lib.config import Config
 from dcgan_lib.data import load_images
 from dcgan_lib.gan import GAN
+from dcgan_lib.settings import first_line
 from dcgan_lib.train import TrainingDiverged, fit
 
 READY = "the first rank is ready"
@@ -33,6 +34,6 @@ def follow(settings: Callable[[], Config]) -> int:
         return 130
     except (OSError, ValueError, TypeError, RuntimeError, TrainingDiverged) as error:
         if str(error) and not isinstance(error, TrainingDiverged):
-            print(f"rank {rank()}: {str(error).splitlines()[0]}", file=sys.stderr)
+            print(f"rank {rank()}: {first_line(error)}", file=sys.stderr)
         return 1
     return 0

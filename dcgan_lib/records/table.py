@@ -13,7 +13,7 @@ import pandas as pd
 
 from dcgan_lib.records.paths import DATASET, PATHS, RECORD, SETTINGS
 from dcgan_lib.records.reading import RunRecord, has_record, load_runs, printable
-from dcgan_lib.settings import did_you_mean
+from dcgan_lib.settings import did_you_mean, first_line
 
 _NOT_SETUP = (SETTINGS, "sys/", "monitoring/", "training/")  # fields below these are not in `settings_of`
 
@@ -96,7 +96,7 @@ def select(records: Sequence[RunRecord], query: str = "") -> list[RunRecord]:
         holds = table.eval(query, engine="python", local_dict={}, global_dict={}).astype("boolean").fillna(False)
         return [record for record, chosen in zip(records, holds, strict=True) if chosen]
     except Exception as error:  # pandas evaluates it as Python, which may raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         unknown = re.match(r"name '(.+)' is not defined", reason)
         example = '; for example: epochs > 5 and state == "finished"'
         advice = did_you_mean(unknown[1], list(table)) if unknown else example

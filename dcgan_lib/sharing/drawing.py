@@ -17,9 +17,10 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 from tqdm import tqdm
 
+from dcgan_lib import checkpoint
 from dcgan_lib.config import Config
 from dcgan_lib.gan import GAN
-from dcgan_lib.images.grid import to_bytes, to_grid
+from dcgan_lib.images.grid import gif, to_bytes, to_grid
 from dcgan_lib.latent.walks import loop
 
 BATCH = 64  # images drawn at a time, always as many: how sums are rounded may depend on it
@@ -96,8 +97,9 @@ def _check_own(folder: Path, names: set[str]) -> None:
         except (OSError, ValueError, SyntaxError):  # no image
             ours = False
         if not ours:
-            told = f"{folder} holds {path.name}, which this command would not write"
-            raise FileExistsError(f"{told}: choose another folder, or empty it")
+            among = "that this command has not written"
+            told = among if path.name in names else f"which is not among the {len(names):,} images to be written"
+            raise FileExistsError(f"{folder} holds {path.name}, {told}: choose another folder, or empty it")
 
 
 def picture(gan: GAN, count: int, seed: int = 0) -> Image.Image:
@@ -125,11 +127,12 @@ def save_walk(gan: GAN, path: str | Path, faces: int = 6, seed: int = 0) -> Path
     if encoder:
         _encode(encoder, frames, path)
         return path
-    images = [Image.fromarray(frame) for frame in frames]
     if kind == ".gif":
-        images = [image.quantize(dither=Image.Dither.FLOYDSTEINBERG) for image in images]  # 256 colours a frame
-    options = {"duration": 1000 // PER_SECOND, "loop": 0, "save_all": True, "append_images": images[1:]}
-    images[0].save(path, **options, **({"quality": 90} if kind == ".webp" else {}))
+        checkpoint.write_whole(path, gif(frames, 1000 / PER_SECOND))
+        return path
+    first, *others = map(Image.fromarray, frames)
+    options = {"duration": 1000 // PER_SECOND, "loop": 0, "save_all": True, "append_images": others, "quality": 90}
+    checkpoint.write_whole(path, lambda file: first.save(file, "WEBP", **options))
     return path
 
 

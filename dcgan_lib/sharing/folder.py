@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dcgan_lib import checkpoint
 from dcgan_lib.config import COMPUTING, REPORTING, Config
-from dcgan_lib.settings import RETIRED, modernise
+from dcgan_lib.settings import RETIRED, first_line, modernise
 
 if TYPE_CHECKING:  # a launcher looks whether a source is there without waiting for torch
     from torch import nn
@@ -158,9 +158,12 @@ def _read_pretrained(folder: Path) -> dict[str, Any]:
 
     from dcgan_lib.models.build import make_networks
 
+    about = None
     try:
         about = json.loads((folder / CONFIG).read_bytes())
         config, step = Config.from_dict(known_settings(about["config"])), int(about["step"])
+        if step < 0:
+            raise ValueError(f"step is {step}")
         content = (folder / WEIGHTS).read_bytes()
         weights = load(content)
         with torch.device("meta"):  # shapes without memory
@@ -173,7 +176,8 @@ def _read_pretrained(folder: Path) -> dict[str, Any]:
         ) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         wrong = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise checkpoint.CheckpointError(f"{folder / CONFIG} is not of save_pretrained: {wrong}") from error
+        told = _of_later_version(about) or "is not of save_pretrained"
+        raise checkpoint.CheckpointError(f"{folder / CONFIG} {told}: {wrong}") from error
     if about.get("sha256", digest := hashlib.sha256(content).hexdigest()) != digest:
         raise checkpoint.CheckpointError(f"{folder / WEIGHTS} is damaged, or of another model: get the folder again")
     for name in sorted({*expected, *weights}):
@@ -186,6 +190,17 @@ def _read_pretrained(folder: Path) -> dict[str, Any]:
     return {"config": config.to_dict(), "gan": {"step": step, "generator": weights}}
 
 
+def _of_later_version(about: Any) -> str:
+    """Where a config.json is of a later version than this library: that it is, and what to do; else empty."""
+    from dcgan_lib import __version__
+
+    try:
+        theirs, ours = ([*map(int, re.findall(r"\d+", each)[:2])] for each in (about["version"], __version__))
+    except (LookupError, TypeError):
+        return ""
+    return f"is of dcgan_lib {about['version']}, and this is {__version__}: install that" if theirs > ours else ""
+
+
 def _download(name: str) -> Path:
     """A model of the Hugging Face Hub, in its cache on this machine."""
     try:
@@ -196,5 +211,5 @@ def _download(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, DIRECTIONS]))
     except Exception as error:  # of many kinds: no network, no such model, one that is private
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-        raise RuntimeError(f"no folder {name} is here, and the Hugging Face Hub did not give it: {said}") from error
+        told = f"no folder {name} is here, and the Hugging Face Hub did not give it: {first_line(error)}"
+        raise RuntimeError(told) from error

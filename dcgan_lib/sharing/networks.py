@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dcgan_lib import checkpoint
 from dcgan_lib.gan import GAN
+from dcgan_lib.settings import first_line
 from dcgan_lib.sharing.folder import public
 
 CHECKED = (1, 7)  # batches that a file must draw as the network does; neither is the one that it was exported with
@@ -35,7 +36,7 @@ def export_onnx(gan: GAN, path: str | Path) -> Path:
         try:
             program = torch.onnx.export(_program(network, z), (z,), dynamo=True, verbose=False, **names)
         except Exception as error:  # of many kinds: an onnxscript that is older than torch, for instance
-            told = f"PyTorch could not export it as ONNX: {_first_line(error)}"
+            told = f"PyTorch could not export it as ONNX: {first_line(error)}"
             raise RuntimeError(f"{told}; try pip install --upgrade onnx onnxscript") from error
     program.model.metadata_props.update(_about(gan))
     content = program.model_proto.SerializeToString()
@@ -89,15 +90,11 @@ def _compare(draw: Callable[[Tensor], Tensor], network: nn.Module, z: Tensor, pa
             drawn = draw(given)
             different = (drawn - expected).abs().max().item() if drawn.shape == expected.shape else float("inf")
         except Exception as error:  # of many kinds: the runtimes' own
-            told = f"the export takes no batch of {count}: {_first_line(error)}"
+            told = f"the export takes no batch of {count}: {first_line(error)}"
             raise RuntimeError(f"{path} is not written: {told}") from error
         if not different <= TOLERANCE:
             told = f"in a batch of {count} its images differ from the network's by {different:.2g}"
             raise RuntimeError(f"{path} is not written: {told}; please report it, with torch {torch.__version__}")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def _keep(path: str | Path, content: bytes) -> Path:

@@ -12,6 +12,7 @@ from dcgan_lib.quality.attribute_classifier import load_classifier
 from dcgan_lib.quality.evaluate import MEANING, Evaluator
 from dcgan_lib.records.paths import DATASET, METRICS
 from dcgan_lib.records.reading import load_run
+from dcgan_lib.settings import first_line
 from dcgan_lib.sharing.card import model_card
 from dcgan_lib.sharing.folder import CARD, find, is_pretrained
 
@@ -75,8 +76,7 @@ def push_to_hub(source: GAN | str | Path, name: str, private: bool = False) -> s
             address = api.create_repo(name, private=private, exist_ok=True)
             api.upload_folder(folder_path=folder, repo_id=name, commit_message="A generator of dcgan_lib")
         except Exception as error:  # of many kinds: no network, not logged in, not allowed
-            said = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-            raise RuntimeError(f"the Hugging Face Hub did not take {name}: {said}") from error
+            raise RuntimeError(f"the Hugging Face Hub did not take {name}: {first_line(error)}") from error
     return str(address)
 
 

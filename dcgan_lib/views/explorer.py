@@ -1,6 +1,5 @@
 """The explorer of a notebook: a face with a slider for each direction, faces kept and mixed, all of it saved."""
 
-import io
 import threading
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from dcgan_lib import checkpoint
 from dcgan_lib.gan import GAN
-from dcgan_lib.images.grid import to_grid
+from dcgan_lib.images.grid import gif, to_grid
 from dcgan_lib.latent.directions import Direction, closed_form_directions, load_directions
 from dcgan_lib.latent.walks import loop
 from dcgan_lib.sharing.folder import DIRECTIONS, find
@@ -30,7 +29,7 @@ from dcgan_lib.views.plots import picture_row, rendered
 RANGE, STEP = 3.0, 0.1  # of a slider, in deviations of the noise
 LEG = 12  # frames of a GIF from one kept face to the next
 SECONDS = 1.0  # that such a leg takes
-GIF_SIDE = 256  # pixels, at least where that is a whole number of times the image's own
+GIF_SIDE = 256  # pixels, or what a whole number of times the image's own comes to below it
 
 
 class Panel(anywidget.AnyWidget):
@@ -204,7 +203,8 @@ class LatentExplorer:
         elif form == "PNG":
             checkpoint.write_whole(path, lambda file: Image.fromarray(self.exploration.draw(self.z)).save(file, "PNG"))
         else:
-            checkpoint.write_whole(path, moving([self.exploration.draw(z) for z in loop(self.kept, LEG)]))
+            frames = [self.exploration.draw(z) for z in loop(self.kept, LEG)]
+            checkpoint.write_whole(path, gif(frames, 1000 * SECONDS / LEG, GIF_SIDE))
         return f"written to {path.as_posix()}"
 
 
@@ -216,14 +216,3 @@ def default_directions(source: GAN | str | Path | None, gan: GAN) -> list[Direct
         if saved.is_file():
             return load_directions(saved)
     return closed_form_directions(gan)
-
-
-def moving(frames: Sequence[np.ndarray]) -> bytes:
-    """A GIF file that goes round for ever, of frames (S, S, 3) uint8; one palette for all, so that nothing flickers."""
-    side = max(1, GIF_SIDE // len(frames[0])) * len(frames[0])
-    pictures = [Image.fromarray(frame).resize((side, side), Image.Resampling.BICUBIC) for frame in frames]
-    palette = Image.fromarray(np.concatenate(frames)).quantize(256)
-    first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
-    file = io.BytesIO()
-    first.save(file, "GIF", save_all=True, append_images=others, duration=1000 * SECONDS / LEG, loop=0)
-    return file.getvalue()

@@ -9,7 +9,7 @@ import torch
 import yaml
 from helpers.records import write_run
 
-from dcgan_lib import GAN
+from dcgan_lib import GAN, __version__
 from dcgan_lib.checkpoint import CheckpointError
 from dcgan_lib.config import FACES
 from dcgan_lib.records.writing import log_scores, open_run
@@ -127,6 +127,12 @@ def with_setting(**settings):
         ("config.json", lambda text: text[:-9], "config.json is not of save_pretrained: "),
         ("config.json", lambda text: b'{"model_type": "bert"}', "is not of save_pretrained: it lacks 'config'"),
         ("config.json", lambda text: b"[]", "config.json is not of save_pretrained: "),
+        ("config.json", lambda text: text.replace(b'"step": 0', b'"step": -7'), "of save_pretrained: step is -7"),
+        (
+            "config.json",
+            lambda text: with_setting(newer=3)(text).replace(__version__.encode(), b"99.0"),
+            f"config.json is of dcgan_lib 99.0, and this is {__version__}: install that: unknown setting 'newer'",
+        ),
         ("config.json", with_setting(generator_wdth=3), "unknown setting 'generator_wdth': did you mean"),
         ("config.json", with_setting(image_size=17), "image_size is 17: choose one of"),
         ("config.json", with_setting(generator_width=16), "is of another network than config.json says: main.0.weight"),
