@@ -81,10 +81,10 @@ fuzz: $(VENV)/.installed-dev
 # train run shorter there, by parameters; their exercises are answered; notebooks 4 and 5 find two small runs.
 QUICK := ../../tests/notebooks/epochs.yaml
 SHORTER := '03_training -p max_images 900 -p epochs 2' '05_compare_runs -p sweep $(QUICK)' \
-  '06_debugging -p steps 60 -p classifier_steps 30' \
-  '07_minimal_gan -p seconds 5' '08_other_models -p pixelcnn_steps 100 -p vae_steps 300 -p rbm_steps 1000 \
-  -p flow_steps 300 -p drawn 4' \
-  '09_latent_space -p faces 100 -p d_steps 32' '10_beyond_2016 -p steps 10'
+  '06_debugging -p steps 30 -p classifier_steps 20' \
+  '07_minimal_gan -p seconds 5' '08_other_models -p max_images 2000 -p pixelcnn_steps 50 -p vae_steps 150 -p rbm_steps 500 \
+  -p flow_steps 150 -p drawn 2' \
+  '09_latent_space -p faces 60 -p d_steps 16' '10_beyond_2016 -p steps 10'
 .PHONY: build/test
 build/test: $(VENV)/.installed-dev
 	@rm -rf build/test && mkdir -p build/test && cp -r notebooks build/test/
