@@ -61,7 +61,7 @@ class Config:
     Raises `ValueError` with one line (what, which value, what to do) for a value out of range, `TypeError` for one of
     the wrong type. The defaults are the PyTorch tutorial's. Batches of 128, Adam's rate and beta1, the slope and the
     deviation of the first weights are in the paper (Radford et al. 2016, section 4). Normal z, width 64 and kernels of
-    4 are the authors' code's: the paper has uniform z, twice this width (figure 1) and kernels of 5.
+    4 are from one author's later code: the paper has uniform z, twice this width (figure 1) and kernels of 5.
     """
 
     # Data
@@ -103,7 +103,7 @@ class Config:
     penalty_every: int = 1  # steps from one with penalties to the next, where they weigh as many times as much
     augment: bool = False  # DiffAugment: shift, recolour and cut all that D sees, so that few images last longer
     average_half_life: int = 0  # images after which a weight counts half in the averaged generator; 0: none
-    precision: str = "fp32"  # "fp32", "bf16", or "auto": bf16 where the device computes it natively
+    precision: str = "fp32"  # "fp32", "bf16", or "auto": bf16 on a GPU that has it, on a CPU where it is quicker
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     cuda_graphs: bool = True  # on a CUDA GPU, replay the step as a graph: several times as fast
     seed: int = 999  # of the weights, the order of the images, and all noise
