@@ -118,8 +118,6 @@ SETUPS = {
     "8 images, R1": Setup("memorisation", NO_NORM | {"r1_weight": 5.0, "batch_size": 8, "flip": False}, only(8), 2000),
     "beta1 0.95": Setup("checkerboard", {"beta1": 0.95}),
     "modern recipe of 0.6 without averaging": Setup(None, {}),
-    "modern recipe of 0.6": Setup(None, {"average_half_life": 20_000}),
-    "modern recipe of 0.6, 5,000 steps": Setup(None, {"average_half_life": 20_000}, steps=5000),
     "modern recipe": Setup(None, RECIPES["modern"] | SMALL | {"precision": "fp32"}),
     "modern recipe, 5,000 steps": Setup(None, RECIPES["modern"] | SMALL | {"precision": "fp32"}, steps=5000),
     "modern recipe, 64 pixels, width 32": Setup(None, RECIPES["modern"] | {"image_size": 64, "precision": "fp32"}),

@@ -99,7 +99,7 @@ def test_the_average_is_short_at_first_and_grows_to_its_half_life(tiny):
         return (next(gan.averaged.parameters()) - before).mean().item()
 
     assert share_taken(1) == pytest.approx(0.5, abs=1e-4)  # a half-life of one batch
-    assert share_taken(500) == pytest.approx(1 - 0.5 ** (8 / 80), abs=1e-4)  # 4,000 images seen, a 50th of them
+    assert share_taken(100) == pytest.approx(1 - 0.5 ** (8 / 80), abs=1e-4)  # 800 images seen, a tenth of them
     assert share_taken(5000) == pytest.approx(1 - 0.5 ** (8 / 100), abs=1e-4)  # its own
 
 

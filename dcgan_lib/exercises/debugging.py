@@ -13,7 +13,7 @@ from dcgan_lib.quality.diagnosis import diagnose
 from dcgan_lib.records.paths import PATHS
 from dcgan_lib.records.reading import RunRecord
 
-D_IS_ALWAYS_RIGHT = {"D has won", "vanishing gradients"}
+D_IS_ALWAYS_RIGHT = {"saturating loss", "same D, non-saturating"}
 FINDS_NOTHING = {"healthy", "one batch for both"}
 
 

@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-SHARE = 0.02  # the half-life is at most this share of the images seen
+SHARE = 0.1  # the half-life is at most this share of the images seen
 
 
 @torch.no_grad()
 def move_towards(averaged: nn.Module, current: nn.Module, images: int, half_life: float, seen: float) -> None:
     """Move a network's weights towards another's by `images` images: after `half_life` half of the way is left.
 
-    At first the half-life is no more than a 50th of the images seen so far: weights that change fast would else be
-    mixed with what they were long ago (the ramp of Karras et al. 2020, with a shorter memory).
+    At first the half-life is no more than a tenth of the images seen so far: weights that change fast would else be
+    mixed with what they were long ago (the ramp of Karras et al. 2020, who take a twentieth).
     """
     half_life = min(half_life, max(images, seen * SHARE))
     ours, theirs = (list(network.parameters()) for network in (averaged, current))
