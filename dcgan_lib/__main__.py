@@ -40,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         lines = ("".join(c if c.isprintable() else " " for c in line[:1000]) for line in _told(error).splitlines())
         print(*lines, sep="\n", file=sys.stderr)  # foreign text may hold what steers a terminal, or be long
         return 1
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "stopped", file=sys.stderr)
+        return 130
 
 
 def _told(error: Exception) -> str:

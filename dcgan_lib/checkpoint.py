@@ -57,7 +57,7 @@ def write_whole(path: Path, content: str | bytes | Callable[[BinaryIO], Any]) ->
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # make the renaming itself durable; on Windows a folder cannot be opened
+    with contextlib.suppress(OSError):  # make the renaming itself durable, where a folder can be opened and synced
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -42,7 +42,8 @@ _EVERY = ("sample_every", "log_every", "checkpoint_every", "penalty_every")
 RANGES = {
     **dict.fromkeys(_COUNTS, (lambda x: x >= 1, "at least 1")),
     **dict.fromkeys(_EVERY, (lambda x: x >= 1, "at least 1: it counts steps")),
-    **dict.fromkeys(("max_images", "average_half_life", "evaluate_every", "seed"), (lambda x: x >= 0, "0 or more")),
+    **dict.fromkeys(("max_images", "average_half_life", "evaluate_every"), (lambda x: x >= 0, "0 or more")),
+    "seed": (lambda x: 0 <= x < 2**63, "0 or more, and below 2**63"),
     "batch_size": (lambda x: x >= 2, "at least 2, since BatchNorm needs several images"),
     **dict.fromkeys(("learning_rate_d", "learning_rate_g"), (lambda x: 0 < x < math.inf, "above 0; 0.0002 is usual")),
     **dict.fromkeys(("beta1", "beta2"), (lambda x: 0 <= x < 1, "in [0, 1)")),
@@ -198,12 +199,13 @@ class Config:
         Raises what `Config` and `read_yaml` raise; every message names the file.
         """
         values = read_yaml(path) or {}  # JSON is YAML
+        values = values.get("config", values) if isinstance(values, dict) else values
         if not isinstance(values, dict):
             raise ValueError(f"{path} holds no settings: write one `name: value` on a line")
         if values.keys() & {"grid", "runs"}:
             raise ValueError(f"{path} is a sweep: train it with `dcgan sweep`, or name a file of settings here")
         try:
-            return cls.from_dict(values.get("config", values))
+            return cls.from_dict(values)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{path}: {error}") from error
 
@@ -238,12 +240,10 @@ class Config:
 
 def _as_type(name: str, value: Any, kind: type) -> Any:
     """Take an int for a float, and a float's text (YAML reads 2e-4 as text); refuse every other mismatch."""
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str):
+    if kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     if kind is str and isinstance(value, Path):
         return value.as_posix()

@@ -17,7 +17,7 @@ from dcgan_lib.config import Config
 from dcgan_lib.data import ImageSet
 from dcgan_lib.images.augment import augment
 from dcgan_lib.images.chance import Stream, drawn
-from dcgan_lib.models.averaging import matched, measure_statistics, move_towards
+from dcgan_lib.models.averaging import Follower, matched, measure_statistics, move_towards
 from dcgan_lib.models.build import draw_networks
 from dcgan_lib.sharing import folder as folders
 from dcgan_lib.sharing.card import model_card
@@ -48,7 +48,7 @@ class GAN:
         self.discriminator = discriminator.to(self.device, memory_format=layout)
         self.averaged = copy.deepcopy(self.generator) if config.average_half_life else None
         self.measured_at: int | None = None  # the step for which the averaged generator's statistics stand
-        self.generator.register_load_state_dict_post_hook(self._follow)
+        self.generator.register_load_state_dict_post_hook(Follower(self))
 
         adam = {"betas": (config.beta1, config.beta2), "graphed": self.device.type == "cuda" and config.cuda_graphs}
         self.optimizer_g = make_adam(self.generator, config.learning_rate_g, **adam)
@@ -88,8 +88,8 @@ class GAN:
             logits = self.discriminator(augment(images, self.random) if self.config.augment else images)
         return logits.float() if logits.dtype == torch.bfloat16 else logits
 
-    def _follow(self, generator: nn.Module, _: Any) -> None:
-        """Let the averaged generator begin anew from weights that were put into G: `sample` then draws with them."""
+    def follow(self, generator: nn.Module) -> None:
+        """Let the averaged generator begin again from weights that were put into G: `sample` then draws with them."""
         if self.averaged and generator is self.generator:  # and not a copy of it
             self.averaged.load_state_dict(generator.state_dict())
             self.measured_at = self.step  # with BatchNorm's statistics
@@ -151,13 +151,8 @@ class GAN:
         return all(torch.isfinite(weight).all().item() for weight in weights)
 
     def _parts(self) -> dict[str, Any]:
-        parts = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "optimizer_g": self.optimizer_g,
-            "optimizer_d": self.optimizer_d,
-        }
-        return parts | ({"averaged": self.averaged} if self.averaged else {})
+        names = ("generator", "discriminator", "optimizer_g", "optimizer_d", "averaged")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values; the averaged generator can draw."""
@@ -171,11 +166,14 @@ class GAN:
 
         Adam's settings are those of this GAN. `checkpoint.CheckpointError` for what doesn't fit, and nothing changes.
         """
-        put_back(self._parts(), state)
-        self.step, self.measured_at = state["step"], None  # before version 0.6 statistics were of an earlier step
-        self.fixed_noise = state["noise"]["fixed"].to(self.device)
-        if state["noise"]["device"] == self.device.type:
-            self.random.set_state(state["noise"]["random"].cpu())
+        try:
+            put_back(self._parts(), state, needed=("step", "noise"))
+        finally:
+            self.measured_at = None  # before version 0.6 statistics were of an earlier step
+        self.step, noise = state["step"], state["noise"]
+        self.fixed_noise = noise["fixed"].to(self.device)
+        if noise["device"] == self.device.type:
+            self.random.set_state(noise["random"].cpu())
         else:
             self.random.manual_seed(self.config.seed + self.step)
 

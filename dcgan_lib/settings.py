@@ -109,7 +109,7 @@ def expand_recipe(values: dict[str, Any]) -> dict[str, Any]:
     if "recipe" not in values:
         return values
     name = values["recipe"]
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         raise ValueError(f"recipe is {name!r}: choose one of {', '.join(RECIPES)}")
     return RECIPES[name] | {other: value for other, value in values.items() if other != "recipe"}
 

@@ -3,6 +3,7 @@
 import os
 import pickle
 import random
+import stat
 
 import numpy as np
 import pytest
@@ -59,6 +60,20 @@ def test_a_folder_that_is_gone_is_told_as_that(tmp_path):
     with pytest.raises(OSError, match=r"could not write .*checkpoint.pt: .* Its folder is gone$"):
         checkpoint.save(tmp_path / "gone/checkpoint.pt", step=1)
     assert not (tmp_path / "gone").exists()
+
+
+def test_a_file_system_that_syncs_no_folders_takes_checkpoints_all_the_same(tmp_path, monkeypatch):
+    synced = []
+
+    def fsync(number):
+        synced.append(stat.S_ISDIR(os.fstat(number).st_mode))
+        if synced[-1]:
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", fsync)
+    checkpoint.save(tmp_path / "c.pt", step=1)
+    assert synced == [False, True]
+    assert checkpoint.load(tmp_path / "c.pt") == {"step": 1}
 
 
 def test_missing(tmp_path):

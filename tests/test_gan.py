@@ -1,6 +1,7 @@
 """The pair of networks: sampling, averaging, and going on from a checkpoint that fits, or saying why it doesn't."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -240,11 +241,42 @@ def test_a_state_that_does_not_fit_changes_nothing_and_rates_are_the_configs(tin
     before = copy.deepcopy(gan.state_dict())
     wider = trained(tiny.replace(discriminator_width=16), images).state_dict()
     lacking = {name: part for name, part in before.items() if name != "optimizer_d"}
-    for state, reason in ((wider, ""), (lacking, "it lacks 'optimizer_d'"), (before | {"generator": 3}, "")):
+    unnoisy = {name: part for name, part in before.items() if name != "noise"}
+    told = (
+        (wider, ""),
+        (lacking, "it lacks 'optimizer_d'"),
+        (before | {"generator": 3}, ""),
+        (unnoisy, "it lacks 'noise"),
+    )
+    for state, reason in told:
         with pytest.raises(CheckpointError, match=f"the state doesn't fit this GAN's networks: {reason}"):
             gan.load_state_dict(state)
         for name, weight in gan.discriminator.state_dict().items():
             assert torch.equal(weight, before["discriminator"][name])
+    assert gan.step == before["step"]
     slower = GAN(tiny.replace(learning_rate_g=1e-5))
     slower.load_state_dict(before)
     assert [group["lr"] for group in slower.optimizer_g.param_groups] == [1e-5]
+
+
+def test_statistics_are_measured_again_after_a_state_that_does_not_fit(tiny, images):
+    gan = trained(tiny.replace(average_half_life=20), images)
+    drawn = gan.sample()
+    for layer in gan.averaged.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.fill_(9.0)  # as those of an earlier step may be
+    with pytest.raises(CheckpointError):
+        gan.load_state_dict(gan.state_dict() | {"optimizer_d": 3})
+    assert torch.equal(gan.sample(), drawn)
+
+
+def test_a_copy_of_g_or_its_file_has_g_alone_in_it(tiny, images):
+    gan, copied = trained(tiny.replace(average_half_life=20), images), {}
+    again = pickle.loads(pickle.dumps(copy.deepcopy(gan.generator, copied)))
+    assert id(gan) not in copied
+    assert id(gan.discriminator) not in copied
+    assert len(pickle.dumps(gan.generator)) < len(pickle.dumps(GAN(tiny).generator)) + 1000
+    again.load_state_dict(gan.generator.state_dict())  # nobody follows it
+    twin = copy.deepcopy(gan)  # all of it: this one's averaged generator follows its own G
+    twin.generator.load_state_dict(GAN(tiny.replace(seed=7)).generator.state_dict())
+    assert not torch.allclose(twin.sample(), gan.sample())

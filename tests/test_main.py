@@ -49,6 +49,16 @@ def test_what_the_system_refuses_is_told_in_words(tmp_path, capsys):
         assert capsys.readouterr().err == f"{path}: {said}; give another path\n"
 
 
+@pytest.mark.parametrize(("said", "told"), [((), "stopped"), (("stopped after step 3",), "stopped after step 3")])
+def test_ctrl_c_is_a_line(monkeypatch, capsys, said, told):
+    def stopped(given):
+        raise KeyboardInterrupt(*said)
+
+    monkeypatch.setattr("dcgan_lib.records.table.main", stopped)
+    assert main(["runs"]) == 130
+    assert capsys.readouterr().err == f"{told}\n"
+
+
 def test_foreign_text_in_an_error_is_cut_and_steers_no_terminal(tmp_path, capsys):
     (tmp_path / "settings.yaml").write_text('data: "\\e[31mred/\\e]0;' + "x/" * 700 + '"')
     assert main(["train", str(tmp_path / "settings.yaml"), "--runs", str(tmp_path)]) == 1

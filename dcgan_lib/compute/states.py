@@ -1,7 +1,7 @@
 """Networks and optimisers take back what was saved of them: all, or nothing."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -10,13 +10,18 @@ from torch import nn
 from dcgan_lib.checkpoint import CheckpointError
 
 
-def put_back(parts: Mapping[str, nn.Module | torch.optim.Optimizer], state: Mapping[str, Any]) -> None:
+def put_back(
+    parts: Mapping[str, nn.Module | torch.optim.Optimizer], state: Mapping[str, Any], needed: Collection[str] = ()
+) -> None:
     """Load `state[name]` into each part; an optimiser keeps its own rates, and how it computes.
 
-    `CheckpointError` in one line for what doesn't fit, and then every part is as it was.
+    `needed`: what else the state must have. `CheckpointError` in one line for what doesn't fit, and then every part is
+    as it was.
     """
     before = copy.deepcopy({name: part.state_dict() for name, part in parts.items()})
     try:
+        for name in needed:
+            state[name]
         for name, part in parts.items():
             values = state[name]
             if isinstance(part, torch.optim.Optimizer):

@@ -100,7 +100,8 @@ def run_notebook(config: Config, folder: str | Path, tags: Iterable[str] = ()) -
                 raise RankLost(error.evalue) from error
             source = next((line for line in error.source.splitlines() if line.strip()), "")
             where = f"in cell [{error.exec_count}], {source!r}; the notebook with the traceback: {executed}"
-            raise RuntimeError(f"{error.ename}: {error.evalue}\n  {where}") from error
+            said = next(iter(str(error.evalue).strip().splitlines()), "")  # CUDA's go on for several lines
+            raise RuntimeError(f"{error.ename}: {said}\n  {where}") from error
         except FileNotFoundError as error:  # of papermill's own, as it writes the notebook
             raise error if folder.exists() else FolderGone(folder) from error
         except DeadKernelError as error:

@@ -1,9 +1,35 @@
 """A second generator whose weights are a moving average of the first one's (Karras et al. 2018)."""
 
+import weakref
+from typing import TYPE_CHECKING, Any, Self
+
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from dcgan_lib.gan import GAN
+
 SHARE = 0.1  # the half-life is at most this share of the images seen
+
+
+class Follower:
+    """A hook of G's that tells its GAN of weights that were put into G.
+
+    It holds no reference that a copy would follow: a copy of G alone, or its file, would else have the whole GAN in it.
+    """
+
+    def __init__(self, gan: "GAN | None" = None) -> None:
+        self.gan = weakref.ref(gan) if gan else lambda: None
+
+    def __call__(self, generator: nn.Module, _: Any) -> None:
+        if gan := self.gan():
+            gan.follow(generator)
+
+    def __deepcopy__(self, copied: dict[int, Any]) -> Self:
+        return type(self)(copied.get(id(self.gan())))  # the copy of the GAN, where all of it is copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
 
 
 @torch.no_grad()

@@ -108,8 +108,10 @@ def runs_as_text(records: Sequence[RunRecord]) -> str:
 
     What does not fit beside each other follows below; only names that long texts are told apart by may need more.
     """
-    swept = [name for name in differing(records) if any(name in record.settings for record in records)]
     losses = {PATHS[name]: name for name in ("loss_d", "loss_g")}
+    taken = {"steps", "state", *losses, *losses.values()}  # other code may have settings of these names
+    swept = [name for name in differing(records) if any(name in record.settings for record in records)]
+    swept = [name for name in swept if name not in taken]
     table = runs_table(records).reindex(columns=["steps", *losses, "state", *swept]).rename(columns=losses)
     table.insert(0, "created (UTC)", [f"{record.created:%Y-%m-%d %H:%M}" for record in records])
     table = table.astype(object).map(_cell)

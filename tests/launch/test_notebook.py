@@ -126,6 +126,19 @@ def test_a_run_that_lacks_steps_is_summed_up_and_not_done(executed, tiny, images
     assert err.splitlines()[-1].startswith("runs/mine is not whole: its record lacks steps 1 to 14")
 
 
+def test_an_error_of_many_lines_is_told_by_its_first(executed, tiny, tmp_path, monkeypatch, capsys):
+    def execute(*places, **options):
+        said = "CUDA error: out of memory\nCUDA kernel errors might be\nCompile with `TORCH_USE_CUDA_DSA`"
+        raise papermill.PapermillExecutionError(29, 17, "fit(gan, images)", "AcceleratorError", said, [])
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    tiny.save("tiny.yaml")
+    assert main(["train", "tiny.yaml", "--run", "mine"]) == 1
+    _, told, where = capsys.readouterr().err.splitlines()
+    assert told == "AcceleratorError: CUDA error: out of memory"
+    assert where.startswith("  in cell [17], 'fit(gan, images)'; the notebook with the traceback: ")
+
+
 @pytest.mark.parametrize("found_by", ["papermill", "the training"])
 def test_a_folder_deleted_meanwhile_is_told_in_one_line(executed, tiny, tmp_path, monkeypatch, capsys, found_by):
     def execute(*places, **options):
