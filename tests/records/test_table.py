@@ -52,6 +52,16 @@ def test_what_differs_leaves_out_what_is_alike_or_said_twice(records):
     assert table.differing(records[:1]).empty
 
 
+def test_settings_of_other_code_called_like_columns_take_no_columns_place(tmp_path):
+    for name, steps in (("one", 3), ("two", 4)):
+        with writing.open_run(Config(batch_size=8), tmp_path / name) as run:
+            run["config/hyperparameters/steps"] = 1000 * steps
+            run["config/hyperparameters/loss_d"] = f"of {name}"
+            run[LOSS_D].append(0.5, step=steps)
+    lines = runs_as_text(load_runs(tmp_path)).splitlines()
+    assert [line.split()[3:5] for line in lines[1:]] == [["3", "0.5"], ["4", "0.5"]]
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [
