@@ -9,7 +9,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from dcgan_lib.gan import GAN
 
-SHARE = 0.1  # the half-life is at most this share of the images seen
+SHARE = 0.1  # of the images seen, the longest half-life; benchmarks/averaging.py has others beside it
 
 
 class Follower:
@@ -33,13 +33,15 @@ class Follower:
 
 
 @torch.no_grad()
-def move_towards(averaged: nn.Module, current: nn.Module, images: int, half_life: float, seen: float) -> None:
+def move_towards(
+    averaged: nn.Module, current: nn.Module, images: int, half_life: float, seen: float, share: float = SHARE
+) -> None:
     """Move a network's weights towards another's by `images` images: after `half_life` half of the way is left.
 
-    At first the half-life is no more than a tenth of the images seen so far: weights that change fast would else be
+    At first the half-life is no more than this share of the images seen so far: weights that change fast would else be
     mixed with what they were long ago (the ramp of Karras et al. 2020, who take a twentieth).
     """
-    half_life = min(half_life, max(images, seen * SHARE))
+    half_life = min(half_life, max(images, seen * share))
     ours, theirs = (list(network.parameters()) for network in (averaged, current))
     torch._foreach_lerp_(ours, theirs, 1 - 0.5 ** (images / half_life))
 
