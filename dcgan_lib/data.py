@@ -108,7 +108,7 @@ def prepare(
     workers: threads, by default one a core, at most 8.
 
     Warns of files that are not taken and of unreadable images, which `skipped` names. Raises `FileNotFoundError` where
-    there is no source, `ValueError` where it is unfit or 5 % unreadable, `OSError` where the cache can't be written.
+    there is no source, `ValueError` where it is unfit or 5 % unreadable, `OSError` where the cache can't be used.
     """
     if channels not in (1, 3) or image_size < 1 or max_images < 0 or max_images == 1:
         raise ValueError(
@@ -119,18 +119,17 @@ def prepare(
     cache = Path(cache).expanduser()
     folder = cache / f"{image_size}x{image_size}x{channels}-{_key(found)}"
     shape = (len(found.names), channels, image_size, image_size)
-    prepared = _load(folder, str(source))
-    if prepared is not None:
-        return prepared
     try:
+        if (prepared := _load(folder, str(source))) is not None:
+            return prepared
         _build(folder, found, shape, progress, workers or min(os.cpu_count() or 1, 8))
+        prepared = _load(folder, str(source))
     except OSError as error:  # never the source's: an image that cannot be read is skipped
         raise OSError(
             error.errno,
-            f"cannot write the cache in {cache.resolve()}: {error.strerror or error}; it needs "
+            f"cannot read or write the cache in {cache.resolve()}: {error.strerror or error}; it needs "
             f"{np.prod(shape) / 1e6:,.1f} MB there, or pass another folder as cache=",
         ) from error
-    prepared = _load(folder, str(source))
     if told := found.not_taken():
         warnings.warn(told, stacklevel=2)
     if prepared.skipped:
@@ -167,8 +166,7 @@ def _build(
             shutil.rmtree(folder)
         for stale in folder.parent.glob(".partial-*"):  # whoever wrote it is gone: we hold the lock
             shutil.rmtree(stale)
-        free = shutil.disk_usage(folder.parent).free
-        if free < np.prod(shape):
+        if (free := shutil.disk_usage(folder.parent).free) < np.prod(shape):
             raise OSError(errno.ENOSPC, f"only {free / 1e6:,.1f} MB are free")
         unfinished = folder.with_name(f".partial-{folder.name}")
         try:
@@ -200,7 +198,9 @@ def _load(folder: Path, source: str = "") -> ImageSet | None:
         skipped = [(name, reason) for name, reason in meta["skipped"]]
         columns, fingerprint = meta["attribute_names"], meta["fingerprint"]
         prepared = ImageSet(images, meta["names"], columns, attributes, partition, skipped, fingerprint, source)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EIO):
+            raise  # too many open files, say, or no permission: what is there may be whole
         return None
     return prepared if whole else None
 

@@ -100,6 +100,35 @@ def test_damaged_cache_is_rebuilt_with_a_word(tmp_path, ready, damage):
     ready(source)  # without a word
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.EACCES, errno.ESTALE])
+def test_a_whole_cache_that_cannot_be_read_just_now_is_kept(tmp_path, ready, monkeypatch, number):
+    source = save_images(tmp_path / "images", 4)
+    ready(source)
+    kept = sorted((path.name, path.stat().st_mtime_ns) for path in the_cache(tmp_path).iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", lambda *_, **__: (_ for _ in ()).throw(OSError(number, os.strerror(number))))
+        line = rf"cannot read or write the cache in .*cache: {os.strerror(number)}; .* another folder as cache="
+        with pytest.raises(OSError, match=line) as caught:
+            ready(source)
+    assert caught.value.errno == number
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in the_cache(tmp_path).iterdir()) == kept
+
+
+def test_a_cache_on_a_disk_that_fails_is_made_again(tmp_path, ready, monkeypatch):
+    source = save_images(tmp_path / "images", 4)
+    ready(source)
+    load, failures = np.load, iter([True, True])
+
+    def failing(*arguments, **options):
+        if next(failures, False):
+            raise OSError(errno.EIO, "Input/output error")
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(np, "load", failing)
+    with pytest.warns(UserWarning, match=r"the cache in .* is damaged: preparing it again"):
+        assert len(ready(source)) == 4
+
+
 def test_images_are_prepared_without_waiting_for_torch(tmp_path):
     """A launcher does it before the kernel, which imports torch, has begun."""
     save_images(tmp_path / "images", 10)
@@ -204,7 +233,7 @@ def test_progress_is_told_the_total_and_a_log_stays_quiet(tmp_path, ready, capfd
 
 def test_a_cache_that_cannot_be_written_says_where_and_how_much(tmp_path, ready, monkeypatch):
     source = save_images(tmp_path / "images", 700)
-    line = r"cannot write the cache in .*cache.*: {}; it needs 0\.1 MB there, or pass another folder as cache="
+    line = r"cannot read or write the cache in .*cache.*: {}; it needs 0\.1 MB there, or pass another folder as cache="
 
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=line.format("Not a directory").replace("cache.*:", "file.*:")):

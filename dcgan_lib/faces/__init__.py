@@ -35,8 +35,9 @@ def draw_faces(
     depends on (seed, i) alone: not on `count`, nor on `workers`, the processes that paint (default: one a core).
     `progress` wraps the chunks of work as tqdm does. Returns `folder`.
 
-    An older set there is replaced, once the new one is whole. Raises `FileExistsError` if the folder holds
-    anything else, which is never touched, and `ValueError` for a count below 1 or a negative seed.
+    An older set there is replaced, once the new one is whole. Raises `FileExistsError` if the folder, or
+    `img_align_celeba` in it, holds anything else, which is never touched, and `ValueError` for a count below 1
+    or a negative seed.
     """
     if count < 1:
         raise ValueError(f"count is {count}: paint at least 1 portrait")
@@ -57,6 +58,7 @@ def draw_faces(
             shutil.rmtree(leftover, ignore_errors=True)
         _draw_set(beside, count, seed, progress, workers)
         (beside / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
+        _refuse_foreign(target)  # painting takes minutes, in which somebody may have put a file there
         if target.exists():
             target.rename(old)
         beside.rename(target)
@@ -102,22 +104,43 @@ def _file_name(index: int) -> str:
     return f"{index + 1:06d}.jpg"
 
 
+def _read_stamp(folder: Path) -> dict:
+    """What the stamp says; nothing where it is missing or damaged."""
+    try:
+        stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
 def _holds(folder: Path, stamp: dict) -> bool:
     """Whether the folder holds the very set that the stamp describes, with all its images."""
-    try:
-        same = json.loads((folder / STAMP).read_text(encoding="utf-8")) == stamp
-    except (OSError, ValueError):
-        return False
-    return same and sum(1 for _ in (folder / IMAGES).glob("*.jpg")) == stamp["count"]
+    return _read_stamp(folder) == stamp and sum(1 for _ in (folder / IMAGES).glob("*.jpg")) == stamp["count"]
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Raise `FileExistsError` unless the folder is missing, empty, or holds an earlier set."""
+    """Raise `FileExistsError` unless the folder is missing, empty, or holds an earlier set and nothing else."""
     if not folder.exists():
         return
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    ours = {IMAGES, ATTRIBUTES, PARTITION, STAMP} if STAMP in found else set()
-    if foreign := sorted(found - ours):
-        raise FileExistsError(
-            f"{folder} holds {foreign[0]}, which draw_faces did not make: give another folder, or move that away"
-        )
+    if foreign := _first_foreign(folder) if folder.is_dir() else folder.name:
+        reason = "is damaged" if foreign == STAMP else "draw_faces did not make"
+        raise FileExistsError(f"{folder} holds {foreign}, which {reason}: give another folder, or move that away")
+
+
+def _first_foreign(folder: Path) -> str:
+    """The first file in the folder, or in its folder of images, that may be somebody's own; "" if there is none.
+
+    Only the names that the stamp's count gives are ours for sure: without a stamp, or with a damaged one, none is.
+    """
+    count = _read_stamp(folder).get("count")
+    ours = {IMAGES, ATTRIBUTES, PARTITION, STAMP} if isinstance(count, int) else set()
+    for path in sorted(folder.iterdir()):
+        if path.name not in ours or path.is_dir() != (path.name == IMAGES):
+            return path.name
+    if not (folder / IMAGES).exists():
+        return ""
+    painted = {_file_name(index) for index in range(count or 0)}
+    for path in sorted((folder / IMAGES).iterdir()):
+        if path.name not in painted or path.is_dir():
+            return f"{IMAGES}/{path.name}"
+    return ""

@@ -32,15 +32,10 @@ def decode(data: bytes, image_size: int, channels: int, white: int = SIXTEEN_BIT
     Of several frames the first; `white` is the value that becomes 255 in images of 16 bits.
     """
     image = _open(data)
-    memory = image.width * image.height * len(image.getbands())
     if image.format == "JPEG" and image.width * image.height > MANY_PIXELS:
         share = 4 * image_size / min(image.size)
         image.draft(image.mode, (int(share * image.width), int(share * image.height)))
-        memory = image.width * image.height * len(image.getbands())
-    if memory > MOST_MEMORY:
-        size = f"{image.width}x{image.height} pixels"
-        raise ValueError(f"{size} take {memory >> 20} MB of memory, more than {MOST_MEMORY >> 20}: make it smaller")
-    with _one_at_a_time if memory > LARGE else nullcontext():
+    with _bounded(image):
         return _square(image, image_size, channels, white)
 
 
@@ -57,6 +52,24 @@ def _open(data: bytes) -> Image.Image:
     return image
 
 
+@contextmanager
+def _bounded(image: Image.Image) -> Iterator[None]:
+    """Where an image's pixels are decoded: a large one alone; `ValueError` for one that would fill the memory."""
+    memory = image.width * image.height * _pixel_bytes(image)
+    if memory > MOST_MEMORY:
+        size = f"{image.width}x{image.height} pixels"
+        raise ValueError(f"{size} take {memory >> 20} MB of memory, more than {MOST_MEMORY >> 20}: make it smaller")
+    with _one_at_a_time if memory > LARGE else nullcontext():
+        yield
+
+
+def _pixel_bytes(image: Image.Image) -> int:
+    """Bytes that a pixel takes; of 16-bit grey at the peak, measured: as read, as an array, and as floats besides."""
+    if image.mode.startswith("I;16"):
+        return 10
+    return 12 if image.mode in ("I", "F") else len(image.getbands())
+
+
 @functools.cache
 def _formats() -> tuple[str, ...]:
     """The kinds of image that are read: named, since Pillow would start other programs for some."""
@@ -70,8 +83,7 @@ def _square(image: Image.Image, image_size: int, channels: int, white: int) -> n
     if image.mode == "F":
         raise ValueError("its values are floating-point numbers of unknown range: write it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16-bit grey, which `convert` would clip
-        grey = np.rint(np.asarray(image) * (255 / white)).clip(0, 255)
-        image = Image.fromarray(grey.astype(np.uint8))
+        image = _eight_bits(image, white)
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image.convert("RGBA"))
@@ -85,6 +97,13 @@ def _square(image: Image.Image, image_size: int, channels: int, white: int) -> n
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
     square = pixels[top : top + image_size, left : left + image_size]
     return square.transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image, white: int) -> Image.Image:
+    """16-bit grey in 8 bits, by one array of 32-bit floats: several of 64 bits would take twice the memory."""
+    grey = np.multiply(image, 255 / white, dtype=np.float32, casting="unsafe")
+    np.rint(grey, out=grey).clip(0, 255, out=grey)
+    return Image.fromarray(grey.astype(np.uint8))
 
 
 @contextmanager
@@ -110,7 +129,10 @@ def find_white(found: files.Source, workers: int) -> int:
     def highest(index: int) -> int:
         try:
             image = _open(read(index))
-            return int(np.asarray(image).max()) if image.mode.startswith("I") else 0
+            if not image.mode.startswith("I"):
+                return 0
+            with _bounded(image):
+                return int(np.asarray(image).max())
         except Exception:  # it will be told when the image is prepared
             return 0
 

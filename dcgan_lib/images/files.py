@@ -62,9 +62,8 @@ class Source:
         order = sorted(range(len(self.names)), key=self.names.__getitem__)
         if 0 < count < len(order):
             folders = {name.rpartition("/")[0] for name in self.names}
-            order = (
-                order[:count] if len(folders) == 1 else sorted(random.Random(0).sample(order, count), key=order.index)
-            )
+            places = range(count) if len(folders) == 1 else random.Random(0).sample(range(len(order)), count)
+            order = [order[place] for place in sorted(places)]
         members = self.members and [self.members[i] for i in order]
         taken = ([each[i] for i in order] for each in (self.names, self.stamps))
         return Source(self.path, *taken, members, self.lists, self.others)

@@ -61,7 +61,12 @@ def _table(
 ) -> tuple[list[str], np.ndarray]:
     if data.lstrip().startswith(b"<"):
         raise ValueError(f"{title} is damaged: {WEB_PAGE}; download the list again or take it away")
-    columns, rows = _parse(data, allowed)
+    try:
+        columns, rows = _parse(data, allowed)
+    except csv.Error as error:
+        raise ValueError(
+            f"{title} is damaged: a quote is missing or too many ({error}); download the list again or take it away"
+        ) from error
     width = len(columns) or 1
     exact = {file.rpartition("/")[2]: values for file, values in rows}
     alike = {_stem(file): values for file, values in rows}
@@ -116,7 +121,7 @@ def _cells(lines: list[str]) -> Iterator[list[str]]:
     if delimiter is None:
         yield from (line.split() for line in lines)
         return
-    for row in csv.reader(lines, delimiter=delimiter):
+    for row in csv.reader(lines, delimiter=delimiter, strict=True):  # else an open quote swallows the rows after it
         yield [cell.strip() for cell in row]
 
 

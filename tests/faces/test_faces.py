@@ -226,6 +226,40 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):
     assert STAMP in {path.name for path in drawn.iterdir()}
 
 
+@pytest.mark.parametrize("name", ["mine.jpg", "000013.jpg", "photo.png", "more/000001.jpg"])
+def test_images_that_somebody_put_among_the_portraits_are_never_deleted(tmp_path, name):
+    folder = draw(tmp_path / "faces")
+    own = folder / "img_align_celeba" / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_bytes(b"a photograph")
+    with pytest.raises(FileExistsError, match=f"holds img_align_celeba/{name.split('/')[0]}, which.*another") as caught:
+        draw(folder, count=13)
+    assert "\n" not in str(caught.value)
+    assert own.read_bytes() == b"a photograph"
+
+
+@pytest.mark.parametrize("stamp", ["", "{", "[]", '{"count": "12"}'])
+def test_with_a_damaged_stamp_nothing_is_taken_for_ours(tmp_path, stamp):
+    folder = draw(tmp_path / "faces")
+    (folder / STAMP).write_text(stamp)
+    before = pixels_of(folder)
+    with pytest.raises(FileExistsError, match=r"faces holds drawn\.json, which is damaged: give another folder"):
+        draw(folder)
+    assert pixels_of(folder) == before
+
+
+def test_a_file_that_comes_while_portraits_are_painted_is_not_deleted(tmp_path):
+    folder = draw(tmp_path / "faces")
+
+    def progress(work, **options):
+        (folder / "img_align_celeba/mine.jpg").write_bytes(b"a photograph")
+        return work
+
+    with pytest.raises(FileExistsError, match=r"img_align_celeba/mine\.jpg"):
+        draw(folder, count=13, progress=progress)
+    assert (folder / "img_align_celeba/mine.jpg").read_bytes() == b"a photograph"
+
+
 @pytest.mark.parametrize(("settings", "line"), [({"count": 0}, "count is 0"), ({"seed": -1}, "seed is -1")])
 def test_a_bad_setting_is_named(tmp_path, settings, line):
     with pytest.raises(ValueError, match=line):

@@ -1,13 +1,15 @@
 """Large, deep and odd images are decoded within bounds, and like the others."""
 
 import io
+import tracemalloc
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from helpers.pictures import picture
 from PIL import Image, PngImagePlugin
 
-from dcgan_lib.images import decoding
+from dcgan_lib.images import decoding, files
 
 
 def test_photos_of_more_than_a_hundred_megapixels_are_read(tmp_path, ready):
@@ -39,6 +41,50 @@ def test_an_image_beyond_all_memory_is_refused_from_its_header(monkeypatch):
     monkeypatch.setattr(decoding, "MOST_MEMORY", 20_000)
     with pytest.raises(ValueError, match=r"100x100 pixels take 0 MB of memory, more than 0: make it smaller"):
         decoding.decode(file.getvalue(), 8, 3)
+
+
+DEEP = [(np.uint16, "I;16", 2), (np.int32, "I", 4)]  # the bytes of a pixel that Pillow holds
+
+
+@pytest.mark.parametrize(("kind", "mode", "held"), DEEP)
+def test_deep_images_take_no_more_memory_than_is_counted(kind, mode, held):
+    pixels = np.random.default_rng(0).integers(0, 65536, (500, 400)).astype(kind)
+    image = Image.fromarray(pixels)
+    assert image.mode == mode
+    for work in (lambda: decoding._square(image, 8, 3, 65535), lambda: np.asarray(image).max()):  # as `find_white` does
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1] / pixels.size
+        tracemalloc.stop()
+        assert peak + held <= 1.05 * decoding._pixel_bytes(image)
+
+
+@pytest.mark.parametrize(("kind", "mode", "held"), DEEP)
+def test_a_large_deep_image_is_decoded_alone_and_looked_at_alone(tmp_path, monkeypatch, kind, mode, held):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(np.full((100, 100), 900, kind)).save(folder / f"{i}.tif")
+    found, alone = files.find_images(folder), MagicMock()
+    monkeypatch.setattr(decoding, "_one_at_a_time", alone)
+    for bound, times in ((100 * 100 * 12, 0), (100 * 100 * 9, 1)):
+        monkeypatch.setattr(decoding, "LARGE", bound)
+        decoding.decode((folder / "0.tif").read_bytes(), 8, 3)
+        assert alone.__enter__.call_count == times
+    alone.reset_mock()
+    assert decoding.find_white(found, 1) == 1023
+    assert alone.__enter__.call_count == 3  # the first, then all
+    monkeypatch.setattr(decoding, "MOST_MEMORY", 100 * 100 * 9)
+    assert decoding.find_white(found, 1) == 65535  # it looks at none
+    with pytest.raises(ValueError, match="100x100 pixels take"):
+        decoding.decode((folder / "0.tif").read_bytes(), 8, 3)
+
+
+@pytest.mark.parametrize("white", [255, 511, 1023, 2047, 4095, 65535])
+def test_deep_values_are_rounded_as_in_exact_arithmetic(white):
+    values = np.arange(-100, 65536, dtype=np.int32).reshape(4, -1)
+    expected = ((2 * 255 * values.astype(np.int64) + white) // (2 * white)).clip(0, 255)
+    np.testing.assert_array_equal(np.asarray(decoding._eight_bits(Image.fromarray(values), white)), expected)
 
 
 def test_floating_point_images_are_refused_with_what_to_do():

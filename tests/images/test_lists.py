@@ -50,6 +50,18 @@ def test_a_damaged_list_is_an_error(tmp_path, ready):
         ready(folder)
 
 
+@pytest.mark.parametrize("rows", [3, 20_000], ids=["short", "beyond the csv module's bound"])
+def test_a_list_with_an_open_quote_is_told_in_one_line(tmp_path, ready, rows):
+    folder = save_images(tmp_path / "images", 3)
+    lines = "".join(f"{i:06d}.png,0\n" for i in range(2, rows + 1))
+    (folder / "list_eval_partition.csv").write_text(f'image_id,partition\n"000001.png,0\n{lines}')
+    with pytest.raises(
+        ValueError, match=r"^list_eval_partition is damaged: a quote .*download .* take it away$"
+    ) as told:
+        ready(folder)
+    assert "\n" not in str(told.value)
+
+
 def attributes_of(row, sep=" ", head=""):
     """A list of forty rows with two attributes; `row` makes the name of an image, 000001 to 000040."""
     values = [[1 if (i + k) % 2 else -1 for k in range(2)] for i in range(1, 41)]
