@@ -8,7 +8,6 @@ import re
 import shutil
 import struct
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -175,16 +174,13 @@ def test_max_images_of_several_folders_is_a_sample_of_all(tmp_path, ready):
     assert some.names == sorted(some.names) == again.names
 
 
-def test_a_sample_of_many_folders_is_the_same_as_ever_and_quick():
+def test_a_sample_of_many_folders_is_the_same_as_ever():
     names = [f"{i % 7}/{i:06d}.png" for i in range(40_000)]
     source = files.Source(Path(), names, [(0, 0)] * len(names), None, {})
     ordered = sorted(names)
     for count in (2, 5, 100, 300):
         kept = random.Random(0).sample(ordered, count)  # as up to 0.8, where they were looked up one by one
         assert source.first(count).names == sorted(kept)
-    began = time.process_time()
-    assert len(source.first(10_000).names) == 10_000
-    assert time.process_time() - began < 1  # one by one: 3 s
 
 
 def test_max_images_of_one_folder_takes_the_first_by_name(tmp_path, ready):
