@@ -1,6 +1,6 @@
 """`python benchmarks/records.py`: what logging costs a training step, and how fast records are read back.
 
-Writes real records with the real client into a temporary folder, about 1 GB, and prints a table; takes two minutes.
+Writes real records with the real client into a temporary folder, about 3 GB, and prints a table; takes some minutes.
 """
 
 import shutil
