@@ -266,7 +266,8 @@ def main() -> None:
     text = "\n".join(table.lines)
     minutes = (time.perf_counter() - began) / 60
     replace_part(
-        "GPU" if torch.cuda.is_available() else "CPU", f"{date.today()}, {what}, {minutes:.0f} minutes.\n\n{text}"
+        "bench on a GPU" if torch.cuda.is_available() else "CPU",
+        f"{date.today()}, {what}, {minutes:.0f} minutes.\n\n{text}",
     )
 
 

@@ -86,11 +86,11 @@ def result_of(options: argparse.Namespace, source: str, count: int, seed: int) -
 
 
 def label(source: str) -> str:
-    """How the table calls a start: by the name of its source, and whether it has a D."""
+    """How the table calls a start: by the name of its source, a file's after its folder's, and whether it has a D."""
     if source == NOTHING:
         return "nothing"
     path = find(source)
-    name = path.parent.name if path.is_file() else path.name
+    name = f"{path.absolute().parent.name} {path.stem}" if path.is_file() else path.name
     return name if "discriminator" in read(path)["gan"] else f"{name} (G alone)"
 
 

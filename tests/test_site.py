@@ -1,5 +1,6 @@
 """The website: it builds without a warning, every link in it leads somewhere, and reading it asks no other host."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -116,3 +117,22 @@ def test_reading_it_asks_no_other_host(site, pages):
     for name, style in styles.items():
         loaded += [(name, address) for address in re.findall(r"(?:url\(|@import)\s*['\"]?([^'\")\s]+)", style)]
     assert [each for each in loaded if re.match(r"(\w+:)?//", each[1])] == []
+
+
+def parts_written(script):
+    """The names that a script of benchmarks/ gives to `replace_part`; an option's is its default."""
+    calls = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Call)]
+    names = []
+    for call in calls:
+        if getattr(call.func, "id", "") == "replace_part":
+            named = [each.value for each in ast.walk(call.args[0]) if isinstance(each, ast.Constant)]
+            names += named or re.findall(r'"--part", default="([^"]+)"', script)
+    return names
+
+
+def test_each_script_that_measures_has_a_part_of_its_own_in_the_results():
+    results = (PROJECT / "benchmarks/RESULTS.md").read_text(encoding="utf-8")
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in (PROJECT / "benchmarks").glob("*.py")}
+    written = [(part, name) for name, script in scripts.items() for part in parts_written(script)]
+    assert len({part for part, _ in written}) == len(written) >= 11
+    assert [each for each in written if results.count(f"<!-- {each[0]} -->\n") != 1] == []

@@ -6,6 +6,7 @@ import time
 import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from dcgan_lib import checkpoint
+from dcgan_lib.config import FACES
 from dcgan_lib.data import ImageSet, prepare
+from dcgan_lib.faces import draw_faces
 from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_bytes, to_floats
 from dcgan_lib.quality import metrics
@@ -88,7 +91,7 @@ class Evaluator:
         z = gan.noise(count, torch.Generator().manual_seed(1)).to(gan.device)
         generator = copy.deepcopy(gan.generator).train()  # the one that D plays against, whose statistics may move
         fakes = torch.cat([generator(part).cpu() for part in z.split(256)])
-        known, new = (to_floats(pixels[:count]) for pixels in (self.training, self.real))
+        known, new = (to_floats(_spread(pixels, count)) for pixels in (self.training, self.real))
         real, held_out, fake = (gan.logits(images) for images in (known, new, fakes))
         # Where D can't tell fakes from real images, their distance is no measure: then the spread of its logits is.
         scale = max((real.mean() - fake.mean()).item(), real.std().item())
@@ -116,7 +119,7 @@ class Evaluator:
             errors = attributes.float().mean(0) - self.attributes.float().mean(0)
             scores["attribute_error"] = errors.abs().mean().item()
             as_many = min(len(attributes), len(self.attributes))
-            there, here = (metrics.combinations(each[:as_many]) for each in (self.attributes, attributes))
+            there, here = (metrics.combinations(_spread(each, as_many)) for each in (self.attributes, attributes))
             scores["combinations"] = here / there
         return scores
 
@@ -149,10 +152,7 @@ def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
     Raises `RuntimeError`, in one line, where the package or Inception's weights (91 MB, once) cannot be had. Warns
     below 10,000 images a side, where FID comes out too high.
     """
-    try:
-        import torch_fidelity
-    except ImportError as error:
-        raise RuntimeError("FID and KID need a package: pip install -r requirements-fid.txt") from error
+    torch_fidelity = _torch_fidelity()
     fewest = min(len(fake), len(real))
     if fewest < FEWEST_FOR_FID:
         advice = f"compare it only with others of as many, or take {FEWEST_FOR_FID:,} a side"
@@ -167,17 +167,35 @@ def fid_and_kid(fake: Tensor, real: Tensor) -> dict[str, float]:
     return {"fid": found["frechet_inception_distance"], "kid": 1000 * found["kernel_inception_distance_mean"]}
 
 
+def _torch_fidelity() -> ModuleType:
+    try:
+        import torch_fidelity
+    except ImportError as error:
+        raise RuntimeError("FID and KID need a package: pip install -r requirements-fid.txt") from error
+    return torch_fidelity
+
+
 def _pixels(images: ImageSet, rows: np.ndarray) -> Tensor:
     return torch.from_numpy(images.images[np.sort(rows)])
 
 
+def _spread(rows: Tensor, count: int) -> Tensor:
+    """At most `count` rows, evenly from first to last: sorted as `_pixels` has them, the first may be of one folder."""
+    count = min(count, len(rows))
+    return rows[torch.arange(count) * len(rows) // count]
+
+
 def scores_table(scores: dict[str, float], floor: dict[str, float]) -> str:
     """Scores beside those of real faces as text, a line each, with what they mean."""
-    lines = [f"{'':<16} {'fakes':>9} {'real':>9}"]
+    return "\n".join([f"{'':<16} {'fakes':>9} {'real':>9}", *_score_lines(scores, floor)])
+
+
+def _score_lines(scores: dict[str, float], floor: dict[str, float]) -> list[str]:
+    lines = []
     for name, value in scores.items():
         meaning = MEANING.get(name) or MEANING["swd_"]
         lines.append(f"{name:<16} {value:9.4g} {floor.get(name, float('nan')):9.4g}   {meaning}")
-    return "\n".join(lines)
+    return lines
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -192,19 +210,25 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(given: Namespace) -> int:
     """Measure a run's newest checkpoint, or any other, and print a table."""
     began = time.perf_counter()
+    if given.count < 2:
+        raise ValueError(f"--count {given.count}: a comparison needs at least 2 of each")
+    if given.fid:
+        _torch_fidelity()  # told before the minutes that the other scores take
     path = find(given.run)
     gan = GAN.load(path)
     config = gan.config
     source = given.data or config.data
+    if source == FACES:
+        draw_faces(source)
     images = prepare(source, config.image_size, config.channels, config.max_images, cache=given.cache)
     evaluator = Evaluator(images, config.hold_out, given.count, load_classifier(images, given.cache))
     scores, floor = evaluator(gan, overfitting=not is_pretrained(path)), evaluator.floor()
-    if given.fid:
-        scores |= fid_and_kid(evaluator.sample(gan), evaluator.real)
     against = "held-out images" if config.hold_out else "training images (hold_out is off)"
     print(f"step {gan.step:,}: {evaluator.count:,} fakes against {len(evaluator.real):,} {against}")
     if evaluator.classifier:
         print(f"the attribute classifier reads {evaluator.classifier.accuracy:.1%} of held-out attributes right")
-    print(scores_table(scores, floor))
+    print(scores_table(scores, floor), flush=True)
+    if given.fid:  # last: without its weights the others are there
+        print(*_score_lines(fid_and_kid(evaluator.sample(gan), evaluator.real), {}), sep="\n")
     print(f"{time.perf_counter() - began:.0f} s")
     return 0

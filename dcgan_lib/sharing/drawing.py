@@ -26,7 +26,7 @@ from dcgan_lib.latent.walks import loop
 BATCH = 64  # images drawn at a time, always as many: how sums are rounded may depend on it
 STEPS, PER_SECOND = 24, 25  # of a walk: frames from one face to the next, and frames a second
 MOST_IN_GRID, MOST_ON_WALK = 10_000, 500  # images that are in memory together
-PICTURES = (".png", ".jpg", ".webp")
+PICTURES, WALKS = (".png", ".jpg", ".webp"), (".gif", ".webp", ".mp4")
 SOFTWARE = "dcgan_lib"  # what each file says it comes from
 
 
@@ -115,7 +115,7 @@ def save_walk(gan: GAN, path: str | Path, faces: int = 6, seed: int = 0) -> Path
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in (".gif", ".webp", ".mp4"):
+    if kind not in WALKS:
         raise ValueError(f"{path}: a walk is a .gif, a .webp or an .mp4")
     if faces < 2:
         raise ValueError(f"faces is {faces}: a walk needs at least 2")
@@ -184,6 +184,8 @@ def main(given: Namespace) -> int:
         raise ValueError(f"count is {given.count:,}: a grid takes at most {MOST_IN_GRID:,}; write files by --to FOLDER")
     if given.grid and given.grid.suffix.lower() not in PICTURES:
         raise ValueError(f"--grid {given.grid}: name a file that ends with {', '.join(PICTURES)}")
+    if given.walk and given.walk.suffix.lower() not in WALKS:
+        raise ValueError(f"--walk {given.walk}: name a file that ends with {', '.join(WALKS)}")
     if given.walk and not 2 <= given.faces <= MOST_ON_WALK:
         raise ValueError(f"faces is {given.faces:,}: a walk goes through 2 to {MOST_ON_WALK}")
     for path in (given.grid, given.walk):

@@ -1,6 +1,7 @@
 """A trained generator for others: written into a folder with its scores and its card, sent to the Hugging Face Hub."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from dcgan_lib.records.paths import DATASET, METRICS
 from dcgan_lib.records.reading import load_run
 from dcgan_lib.settings import first_line
 from dcgan_lib.sharing.card import model_card
-from dcgan_lib.sharing.folder import CARD, find, is_pretrained
+from dcgan_lib.sharing.folder import CARD, CONFIG, DIRECTIONS, WEIGHTS, find, is_pretrained
 
 from_pretrained, save_pretrained = GAN.from_pretrained, GAN.save_pretrained
 
@@ -54,8 +55,9 @@ def share(
 def push_to_hub(source: GAN | str | Path, name: str, private: bool = False) -> str:
     """Send a pretrained folder, or a GAN, to the Hugging Face Hub as "owner/name"; returns its address there.
 
-    The card's examples then give that name. Who sends it is the one whom `hf auth login` has logged in. Raises
-    `RuntimeError` without the package, and where the Hub doesn't take it, in one line.
+    The card's examples give that name there; the folder itself stays as it is, and what else lies in it is not sent.
+    Who sends it is the one whom `hf auth login` has logged in. Raises `RuntimeError` without the package, and where the
+    Hub doesn't take it, in one line.
     """
     try:
         from huggingface_hub import HfApi
@@ -64,17 +66,21 @@ def push_to_hub(source: GAN | str | Path, name: str, private: bool = False) -> s
     if "/" not in name:
         raise ValueError(f"{name!r} is no name on the Hub: give owner/name")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = source.save_pretrained(Path(temporary) / "generator") if isinstance(source, GAN) else Path(source)
+        made, sent = Path(temporary) / "generator", Path(temporary) / "sent"
+        folder = source.save_pretrained(made) if isinstance(source, GAN) else Path(source)
         if not is_pretrained(folder):
             raise ValueError(f"{folder} is no pretrained folder: write one with dcgan export RUN --to pretrained")
         card = (folder / CARD).read_text(encoding="utf-8")
         for told in ('from_pretrained("{}")', "dcgan sample {} "):
             card = card.replace(told.format(folder.name), told.format(name))
-        checkpoint.write_whole(folder / CARD, card)
+        sent.mkdir()
+        for file in (CONFIG, WEIGHTS, *([DIRECTIONS] if (folder / DIRECTIONS).exists() else [])):
+            shutil.copyfile(folder / file, sent / file)  # not what else lies there
+        checkpoint.write_whole(sent / CARD, card)
         try:
             api = HfApi()
             address = api.create_repo(name, private=private, exist_ok=True)
-            api.upload_folder(folder_path=folder, repo_id=name, commit_message="A generator of dcgan_lib")
+            api.upload_folder(folder_path=sent, repo_id=name, commit_message="A generator of dcgan_lib")
         except Exception as error:  # of many kinds: no network, not logged in, not allowed
             raise RuntimeError(f"the Hugging Face Hub did not take {name}: {first_line(error)}") from error
     return str(address)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dcgan_lib.config import Config
+from dcgan_lib.settings import read_yaml
 from dcgan_lib.sharing import folder as folders
 
 if TYPE_CHECKING:
@@ -16,19 +17,20 @@ SHAPES = ("architecture", "image_size", "channels", "latent_dim", "generator_wid
 SHAPES_OF_D = ("discriminator_width", "discriminator_norm", "spectral_norm")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Start:
     """What a GAN's weights began as: drawn at random, those of another run, or what kept those from being loaded."""
 
     source: dict[str, Any] | None = None  # the other run: its name, its step, which networks came from it
     error: OSError | ValueError | RuntimeError | None = None
+    lacks: str = ""  # what has to be told once where training begins; a run that goes on has it all
 
     @classmethod
     def of(cls, gan: "GAN") -> Self:
         """Put the weights that its Config names into a GAN: both networks', and the averaged generator's.
 
-        Of a pretrained folder G's alone, with a warning. Adam starts afresh, with the GAN's own rates. What goes wrong
-        is kept until `check`: a run that goes on has its weights from its own checkpoint, and needs no others.
+        Of a pretrained folder G's alone. Adam starts afresh, with the GAN's own rates. What goes wrong, and a warning
+        of what is missing, is kept until `check`: a run that goes on has its weights from its own checkpoint.
         """
         from dcgan_lib.compute.states import put_back  # a launcher checks a source without waiting for torch
 
@@ -47,16 +49,20 @@ class Start:
             return cls(error=error)
         if "averaged" in there:
             gan.measured_at = None  # its statistics may be of an earlier step
-        if "discriminator" not in there:
-            warnings.warn(f"{source} holds a generator alone: D begins untrained", stacklevel=3)
-        here, networks = Path(source).expanduser().resolve(), "both" if "discriminator" in there else "G"
+        whole, here = "discriminator" in there, Path(source).expanduser().resolve()
         name = source if not here.exists() else here.parent.name if here.is_file() else here.name
-        return cls({"run": name, "step": state["gan"]["step"], "networks": networks})
+        lacks = "" if whole else f"{source} holds a generator alone: D begins untrained"
+        return cls({"run": name, "step": state["gan"]["step"], "networks": "both" if whole else "G"}, lacks=lacks)
 
     def check(self, step: int) -> None:
-        """Raise what kept the other weights from being loaded, unless training has gone beyond its first step."""
-        if self.error and step == 0:
+        """Before the first step raise what kept other weights from being loaded, or warn once of what is missing."""
+        if step > 0:
+            return
+        if self.error:
             raise self.error
+        if self.lacks:
+            told, self.lacks = self.lacks, ""
+            warnings.warn(told, stacklevel=3)
 
 
 def check_shapes(source: Any, theirs: Config, ours: Config, parts: Any = ("discriminator",)) -> None:
@@ -79,4 +85,16 @@ def check_source(config: Config) -> None:
         about = path / folders.CONFIG
         if path.is_dir() and about.is_file():
             both = () if folders.is_pretrained(path) else ("discriminator",)
-            check_shapes(config.start_from, Config.from_file(about), config, both)
+            check_shapes(config.start_from, _settings(about), config, both)
+
+
+def _settings(path: Path) -> Config:
+    """A source's settings by its config.json, of any version that `Start.of` takes; `ValueError` names the file."""
+    values = read_yaml(path)  # JSON is YAML
+    values = values.get("config", values) if isinstance(values, dict) else values
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no settings: get the source again, or leave start_from out")
+    try:
+        return Config.from_dict(folders.known_settings(values))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error

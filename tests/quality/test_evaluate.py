@@ -15,6 +15,7 @@ from PIL import Image
 
 from dcgan_lib.__main__ import main
 from dcgan_lib.data import ImageSet
+from dcgan_lib.faces import draw_faces
 from dcgan_lib.gan import GAN
 from dcgan_lib.images.grid import to_floats
 from dcgan_lib.quality import evaluate, metrics
@@ -110,7 +111,7 @@ def test_the_reference_itself_has_the_best_scores(real):
     assert scores["frechet"] == pytest.approx(0, abs=1e-6)
     assert scores["attribute_error"] == 0
     assert scores["diversity"] == scores["novelty"] == scores["combinations"] == 1
-    assert evaluator.compare(evaluator.real[:4])["combinations"] == 1  # of as many, not of all
+    assert evaluator.compare(evaluator.real[::25])["combinations"] == 1  # of as many, not of all
 
 
 def test_a_collapsed_generator_has_no_diversity_and_one_combination(real):
@@ -153,6 +154,18 @@ def test_overfitting_is_how_far_d_puts_held_out_images_towards_fakes(real, tiny,
     monkeypatch.setattr(gan, "logits", lambda images: images.mean((1, 2, 3)))
     assert Evaluator(real, hold_out=True).overfitting(gan) == pytest.approx(expected, abs=0.02)
     assert all(torch.equal(value, before[name]) for name, value in gan.generator.state_dict().items())
+
+
+def test_images_that_are_sorted_by_class_are_judged_evenly_over_all_classes(real, tiny, monkeypatch):
+    """The same classes on either side: the first images, dark ones, are a smaller share of the many."""
+    real.images[:300] = np.repeat(np.array([60, 200], np.uint8), [50, 250])[:, None, None, None]
+    real.images[300:] = np.repeat(np.array([60, 200], np.uint8), [17, 83])[:, None, None, None]
+    monkeypatch.setattr(evaluate, "JUDGED_BY_D", 60)
+    gan = GAN(tiny.replace(image_size=32))
+    monkeypatch.setattr(gan, "logits", lambda images: images.mean((1, 2, 3)))
+    evaluator = Evaluator(real, hold_out=True, classifier=Reader())
+    assert evaluator.overfitting(gan) == pytest.approx(0, abs=0.05)
+    assert evaluator.compare(evaluator.real[::5])["combinations"] == 1  # 20 of them, of both classes
 
 
 def test_a_d_that_tells_nothing_apart_has_learnt_nothing_by_heart(real, tiny, monkeypatch):
@@ -284,6 +297,27 @@ def test_the_command_says_more_with_a_classifier_a_test_split_and_inception(run,
     assert [line.split()[1] for line in out.splitlines() if line.startswith(("fid ", "kid "))] == ["12.5", "4"]
 
 
+def test_without_inceptions_weights_the_other_scores_are_printed(run, tmp_path, capsys, monkeypatch):
+    inception(monkeypatch, error=URLError("no route to host"))
+    with pytest.warns(UserWarning, match="FID of 10 images"):
+        assert evaluation(run, tmp_path, "--count", 10, "--fid") == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[2].startswith("swd ")
+    assert err.startswith("Inception's weights cannot be downloaded")
+
+
+def test_the_courses_own_faces_are_painted_where_they_are_missing(run, tiny, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    painted, few = [], partial(draw_faces, count=20, workers=1)
+    monkeypatch.setattr(evaluate, "draw_faces", lambda folder: painted.append(few(folder)))
+    GAN(tiny).save(run / "checkpoint.pt")
+    assert evaluation(run, tmp_path, "--count", 5) == 0
+    assert [str(folder) for folder in painted] == ["data/faces"]
+    assert evaluation(run, tmp_path, "--count", 5, "--data", tmp_path / "data") == 0
+    assert len(painted) == 1
+
+
 def test_a_pretrained_folder_is_measured_but_for_what_its_d_would_tell(run, tiny, tmp_path, capsys):
     gan = GAN(tiny.replace(data=tmp_path / "data", hold_out=True))
     gan.save(run / "checkpoint.pt")
@@ -301,12 +335,14 @@ def test_a_pretrained_folder_is_measured_but_for_what_its_d_would_tell(run, tiny
     ("options", "message"),
     [
         (["--data", "nowhere"], "no data at nowhere ("),
-        (["--count", "1"], "at least 2 of each\n"),
+        (["--count", "1"], "--count 1: a comparison needs at least 2 of each\n"),
+        (["--count", "-5"], "--count -5: a comparison needs at least 2 of each\n"),
         (["--fid", "--count", "4"], "FID and KID need a package: pip install -r requirements-fid.txt\n"),
     ],
 )
 def test_what_is_in_the_way_is_told_in_one_line(run, tmp_path, monkeypatch, capsys, options, message):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    monkeypatch.setattr(evaluate, "load_classifier", None)  # which may take minutes: what is wrong is told before
     assert evaluation(run, tmp_path, *options) == 1
     err = capsys.readouterr().err
     assert message in err

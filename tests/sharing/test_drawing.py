@@ -186,8 +186,14 @@ def test_the_command_writes_all_three(source, tmp_path, capsys):
         ([], "nothing to write: give --to FOLDER"),
         (["--count", "0", "--grid", "grid.png"], "count is 0"),
         (["--seed", "-1", "--grid", "grid.png"], "seed is -1"),
+        (
+            ["--grid", "grid.png", "--walk", "walk.avi"],
+            "--walk walk.avi: name a file that ends with .gif, .webp, .mp4\n",
+        ),
     ],
 )
-def test_what_is_not_possible_is_one_line(source, arguments, told, capsys):
+def test_what_is_not_possible_is_one_line(source, arguments, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     assert main(["sample", source, *arguments]) == 1
     assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]  # nothing was drawn before

@@ -279,6 +279,19 @@ def test_what_is_sent_to_the_hub_comes_back_from_there(gan, z, tmp_path, hub):
     assert hub.sent["me/again"]["model.safetensors"] == hub.sent["me/faces"]["model.safetensors"]
 
 
+def test_sending_leaves_the_folder_as_it_was_and_foreign_files_in_it(gan, tmp_path, hub, monkeypatch):
+    folder = gan.save_pretrained(tmp_path / "faces")
+    for name in (folders.DIRECTIONS, "notes.txt"):
+        (folder / name).write_text("{}")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    push_to_hub(folder, "me/faces")
+    assert sorted(hub.sent["me/faces"]) == sorted([*FILES, folders.DIRECTIONS])
+    monkeypatch.setattr(hub, "upload_folder", None)
+    with pytest.raises(RuntimeError, match="did not take me/other"):
+        push_to_hub(folder, "me/other")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_what_the_hub_has_not_or_will_not_is_one_line(gan, tmp_path, hub, monkeypatch):
     with pytest.raises(RuntimeError, match=r"^no folder me/none is here, and the .* did not give it: 404 for me/none$"):
         from_pretrained("me/none")

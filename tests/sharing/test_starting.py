@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -52,13 +53,26 @@ def test_a_new_run_begins_with_the_others_weights_and_with_its_own_rates(config,
 
 def test_a_pretrained_folder_gives_g_alone_and_a_line_says_so(config, run, tmp_path):
     folder = GAN.load(run).save_pretrained(tmp_path / "faces")
-    with pytest.warns(UserWarning, match=r"faces holds a generator alone: D begins untrained$"):
-        gan = GAN(config.replace(start_from=folder))
+    gan = GAN(config.replace(start_from=folder))
     fresh = GAN(config.replace(start_from=""))
     assert same(weights(gan)["discriminator"], weights(fresh)["discriminator"])
     for name in ("generator", "averaged"):
         assert same(weights(gan)[name], GAN.load(run).averaged.state_dict())
     assert gan.start.source == {"run": "faces", "step": 12, "networks": "G"}
+    with pytest.warns(UserWarning, match=r"faces holds a generator alone: D begins untrained$"):
+        gan.generate(gan.noise(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once
+        gan.sample()
+
+
+def test_a_run_that_goes_on_has_its_own_d_and_is_not_told_of_an_untrained_one(config, run, images, tmp_path):
+    config = config.replace(start_from=GAN.load(run).save_pretrained(tmp_path / "faces"))
+    with pytest.warns(UserWarning, match="D begins untrained"):
+        train_run(config, tmp_path / "new", images, steps=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert train_run(config, tmp_path / "new", images).state == "finished"
 
 
 def test_without_an_averaged_generator_on_either_side(tiny, run, config, images, tmp_path):
@@ -134,6 +148,39 @@ def test_a_discriminator_of_another_shape_is_no_matter_where_none_is_taken(confi
     folder = GAN.load(run).save_pretrained(tmp_path / "faces")
     with pytest.warns(UserWarning, match="D begins untrained"):
         GAN(config.replace(start_from=folder, discriminator_width=16)).sample()
+
+
+def rewritten(path, **settings):
+    """A config.json with other settings, as an earlier version wrote it."""
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"config": about["config"] | settings}))
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_a_source_with_a_setting_that_is_gone_is_taken(config, run, images, tmp_path, pretrained):
+    source = GAN.load(run).save_pretrained(tmp_path / "faces") if pretrained else run
+    rewritten(source / "config.json", mixed_batches=True)
+    check_folder(tmp_path / "new", config.replace(start_from=source), images)
+    rewritten(source / "config.json", generator_width=16)
+    with pytest.raises(ValueError, match="generator_width is 16 there and 8 here"):
+        check_folder(tmp_path / "new", config.replace(start_from=source), images)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[1]", "holds no settings: get the source again, or leave start_from out"),
+        ('{"config": 1}', "holds no settings"),
+        ('{"config": ', r"line 1, column \d+: "),
+        ('{"config": {"epochs": "x"}}', "epochs is 'x'"),
+        ('{"config": {"depth": 3}}', "unknown setting 'depth'"),
+    ],
+)
+def test_a_sources_damaged_settings_are_told_in_one_line(config, run, images, tmp_path, text, told):
+    (run / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"other/config\.json.*{told}") as caught:
+        check_folder(tmp_path / "new", config, images)
+    assert "\n" not in str(caught.value)
 
 
 def test_it_is_found_from_the_working_directory(config, run, monkeypatch):
