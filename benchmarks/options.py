@@ -3,8 +3,7 @@
 First a CPU's step of each variant is timed, in turn: nothing else may run meanwhile. A variant then sees so many images
 as take it as long as `modern` takes for `--images`, and is scored against the test split at each of these marks. That
 may be trained by several processes (`--jobs`), on a GPU too: no time is measured any more. What is there already is not
-trained again, so that it can be stopped and called again, with more seeds or other marks. One variant alone, as with
-`--variants modern`, has a table of its own in RESULTS.md, a row for each mark.
+trained again, so that it can be stopped and called again, with more seeds or other marks.
 """
 
 import argparse
@@ -120,13 +119,13 @@ def result_of(variant: str, seed: int, count: int, home: Path) -> Path:
     return home / f"{variant.replace(' ', '-')}-{seed}-{count}.json"
 
 
-def row(label: str, variant: str, count: int, options: argparse.Namespace, steps: dict[str, float]) -> list[str]:
+def row(variant: str, count: int, options: argparse.Namespace, steps: dict[str, float]) -> list[str]:
     """The cells of a variant after so many images: medians, and ranges over seeds; [] where no seed is there."""
     files = [result_of(variant, seed, count, options.home) for seed in options.seeds]
     scores = [json.loads(file.read_text()) for file in files if file.exists()]
     if not scores:
         return []
-    cells = [label, str(len(scores)), f"{1000 * steps[variant]:.0f} ms", f"{count:,}"]
+    cells = [variant, str(len(scores)), f"{1000 * steps[variant]:.0f} ms", f"{count:,}"]
     for name in SHOWN:
         values = [score[name] for score in scores]
         spread = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
@@ -134,25 +133,16 @@ def row(label: str, variant: str, count: int, options: argparse.Namespace, steps
     return cells
 
 
-def table(first: str, rows: list[list[str]], options: argparse.Namespace) -> str:
-    """The rows that have results, below a head that begins so, above those of real faces."""
-    head = [first, "seeds", "a step", "images", *SHOWN]
+def table(counts: dict[str, int], options: argparse.Namespace, steps: dict[str, float]) -> str:
+    """A row for each variant that has results, the best Fréchet distance first, above real faces."""
+    head = ["variant", "seeds", "a step", "images", *SHOWN]
+    frechet = head.index("frechet")
+    rows = filter(None, (row(variant, count, options, steps) for variant, count in counts.items()))
     floor = judged_by(options.data, options.home)[1].floor()
     last = ["real faces, the noise floor", "", "", "", *(f"{floor[name]:.3g}" for name in SHOWN)]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *filter(None, rows), last]
+    ordered = sorted(rows, key=lambda cells: float(cells[frechet].split()[0]))
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *ordered, last]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def by_variant(place: int, counts: dict[str, list[int]], options: argparse.Namespace, steps: dict[str, float]) -> str:
-    """A row for each variant at one of the marks, the best Fréchet distance first."""
-    rows = [row(each, each, marks[place], options, steps) for each, marks in counts.items()]
-    frechet = 4 + SHOWN.index("frechet")
-    return table("variant", sorted(filter(None, rows), key=lambda cells: float(cells[frechet].split()[0])), options)
-
-
-def by_mark(variant: str, counts: list[int], options: argparse.Namespace, steps: dict[str, float]) -> str:
-    """A row for each mark of one variant."""
-    return table("after", [row(f"{count:,} images", variant, count, options, steps) for count in counts], options)
 
 
 def draw_picture(variants: list[str], options: argparse.Namespace, counts: dict[str, int]) -> None:
@@ -218,18 +208,13 @@ def main() -> None:
         train_missing(counts, options)
     if options.only == "train":
         return
-    told = f"--images {' '.join(map(str, options.images))}"
-    told += f" --variants '{options.variants[0]}'" if len(options.variants) == 1 else ""
     text = [
-        f"{date.today()}, `python benchmarks/options.py {told}`, {machine()}; 64 pixels, fp32; steps timed on "
-        f"{options.cores} cores; median and range over seeds."
+        f"{date.today()}, `python benchmarks/options.py --images {' '.join(map(str, options.images))}`, {machine()}; "
+        f"64 pixels, fp32; steps timed on {options.cores} cores; median and range over seeds."
     ]
-    if len(counts) == 1:
-        [(variant, marks)] = counts.items()
-        replace_part("one option", f"{text[0]}\n\n{by_mark(variant, marks, options, steps)}")
-        return
     for place, images in enumerate(options.images):
-        text += [f"As long as `modern` takes for {images:,} images:", by_variant(place, counts, options, steps)]
+        at = {variant: marks[place] for variant, marks in counts.items()}
+        text += [f"As long as `modern` takes for {images:,} images:", table(at, options, steps)]
     replace_part("options", "\n\n".join(text))
     draw_picture(options.variants, options, {variant: marks[-1] for variant, marks in counts.items()})
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import lazy_loader
 
-__version__ = "0.8.0"
+__version__ = "0.9.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
