@@ -104,7 +104,7 @@ notebooks: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(NOTEBOOKS)
 	for notebook in $(NOTEBOOKS); do \
 	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=900 \
-	    --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
+	    --coalesce-streams --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
 	  PYTHONPATH=tests $(BIN)/python -m helpers.stamp $$notebook; \
 	done
 
