@@ -201,15 +201,14 @@ def write(home: Path, sets: dict[str, str], seeds: list[int], names: list[str]) 
         lines.append(f"| {name} | {setup.fault or 'healthy'} | {' | '.join(cells)} |")
     told = [f"{hits} of {failing} failing runs named"] if failing else []
     told.append(f"a finding at any time in {alarms} of {healthy} healthy ones")
-    what = (
-        f"{date.today()}, {machine()}; seeds {', '.join(map(str, seeds))}; the rules were chosen by runs with the seeds"
-    )
-    what += f" {', '.join(map(str, TUNED_ON))}."
+    chosen_by = ", ".join(map(str, TUNED_ON))
+    what = f"{date.today()}, {machine()}; seeds {', '.join(map(str, seeds))}; rules chosen by the seeds {chosen_by}."
     text = "\n".join([what, "", f"**{'; '.join(told)}.**", "", *lines, "", *distances(home, sets, seeds, names)])
     print(text)
-    parts = {tuple(SETUPS): "diagnosis", tuple(RECIPE): "diagnosis of the recipe"}
-    if len(sets) == 2 and tuple(names) in parts:
-        replace_part(parts[tuple(names)], text)
+    if len(sets) == 2 and names == list(SETUPS):
+        replace_part("diagnosis", text)
+    elif len(sets) == 2 and names == RECIPE:
+        replace_part("diagnosis of the recipe", text)
     else:
         print("\nnot written into RESULTS.md, whose tables have CelebA, and all set-ups or all of the recipe's")
 
