@@ -82,8 +82,9 @@ fuzz: $(VENV)/.installed-dev
 QUICK := ../../tests/notebooks/epochs.yaml
 SHORTER := '03_training -p max_images 900 -p epochs 2' '05_compare_runs -p sweep $(QUICK)' \
   '06_debugging -p steps 30 -p classifier_steps 20' \
-  '07_minimal_gan -p seconds 5' '08_other_models -p max_images 2000 -p pixelcnn_steps 50 -p vae_steps 150 -p rbm_steps 500 \
-  -p flow_steps 150 -p drawn 2' \
+  '07_minimal_gan -p seconds 5' \
+  '08_other_models -p max_images 2000 -p pixelcnn_steps 50 -p vae_steps 150 -p rbm_steps 500 -p flow_steps 150 \
+  -p drawn 2' \
   '09_latent_space -p faces 60 -p d_steps 16' '10_beyond_2016 -p steps 10'
 .PHONY: build/test
 build/test: $(VENV)/.installed-dev

@@ -49,7 +49,7 @@ def train(seed: int, options: argparse.Namespace) -> None:
         for share, averaged in averages.items():
             gan.averaged, gan.measured_at = averaged, None
             scores = evaluator(gan, overfitting=False)
-            lines.append({"due": due[0], "seen": seen, "share": share} | {name: scores[name] for name in SHOWN})
+            lines.append({"seen": seen, "share": share} | {name: scores[name] for name in SHOWN})
         due.pop(0)
         if not due:
             break
